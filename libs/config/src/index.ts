@@ -1,0 +1,12 @@
+export { configSchema } from './schema.js';
+export type {
+  BackendConfig,
+  BreakerConfig,
+  Config,
+  EdgeConfig,
+  GatewayConfig,
+  GroupConfig,
+  GuardConfig,
+  RedisConfig,
+  RouteConfig,
+} from './schema.js';

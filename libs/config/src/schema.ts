@@ -1,0 +1,284 @@
+import { z } from 'zod';
+import { address, duration, glob, httpUrl, pattern, size } from './units.js';
+
+/**
+ * The one schema of file and environment. Every key has a unit, a default and a description: the documented example
+ * and the table of settings are generated from it.
+ */
+const name = z.string().regex(/^[A-Za-z0-9._@-]{1,64}$/, 'a name of 1 to 64 letters, digits, or . _ @ -');
+
+const tlsFields = {
+  ca: z.string().optional().describe('File with the certificate authorities to trust, PEM.'),
+  insecure: z.boolean().default(false).describe('Accept any certificate. Only for tests.'),
+};
+
+export const redisSchema = z.strictObject({
+  url: z
+    .string()
+    .optional()
+    .describe(
+      'redis://, rediss:// (TLS), several separated by commas for a Cluster. Without it Usher starts its own.',
+    ),
+  sentinels: z.array(address).default([]).describe('host:port of Sentinels; `master` names what they watch.'),
+  master: z.string().default('usher').describe('The Sentinels’ name of the master.'),
+  cluster: z.boolean().default(false).describe('The addresses are nodes of a Redis Cluster.'),
+  timeout: duration.default(30).describe('For one command of the hot path; more for remote sites.'),
+  shards: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(16)
+    .describe('Session shards; the same in all processes, never changed while sessions live.'),
+  ...tlsFields,
+});
+
+export const gatewaySchema = z.strictObject({
+  listen: address.default('0.0.0.0:1064').describe('Where edges ask.'),
+  proxies: z
+    .array(z.string())
+    .default([])
+    .describe('Addresses or networks of load balancers in front of the gateways.'),
+  proxyProtocol: z
+    .boolean()
+    .default(false)
+    .describe('The load balancers speak the PROXY protocol (v1 or v2).'),
+  deadline: duration.default(2000).describe('Every check is answered within it, whatever is broken.'),
+  maxRequestLine: size.default(8192).describe('A longer request line gets 414.'),
+  maxHeaders: size.default(8192).describe('Larger headers get 431.'),
+  answerHeaders: z.boolean().default(true).describe('Send X-Usher-Source and X-Usher-Id.'),
+  cacheEntries: z.int().min(100).default(200_000).describe('Decisions kept in memory.'),
+  answerTtl: z
+    .strictObject({
+      allow: duration
+        .default(30_000)
+        .describe('An allow without X-AuthDuration is shared between sessions so long.'),
+      deny: duration.default(10_000).describe('A denial is shared so long.'),
+    })
+    .prefault({}),
+  knownFor: duration.default(86_400_000).describe('A viewer allowed within this time is a known viewer.'),
+  knownEntries: z.int().min(100).default(200_000).describe('Known viewers kept in memory.'),
+  assumedLife: duration
+    .default(14_400_000)
+    .describe('A session of which nobody hears is taken for alive so long.'),
+  grace: duration.default(60_000).describe('An answer on trust is kept so long for its own question.'),
+});
+
+export const edgeSchema = z.strictObject({
+  dialect: z.enum(['astra', 'alta']).default('astra').describe('The language the edge speaks.'),
+  addresses: z
+    .array(z.string())
+    .default([])
+    .describe('Source addresses or networks that name this edge without a URL prefix.'),
+  secret: z.string().min(8).optional().describe('Then the address is /e/<edge>/<secret>/check.'),
+  control: z
+    .strictObject({
+      url: httpUrl.describe('The edge’s own API: Astra’s http://host:8000.'),
+      user: z.string().default('').describe('Basic auth user.'),
+      password: z.string().default('').describe('Basic auth password.'),
+    })
+    .optional()
+    .describe('Where to read the session list, and to cut sessions.'),
+  listInterval: duration.default(30_000).describe('How often its session list is read, with jitter.'),
+  sessionTimeout: duration.default(60_000).describe('The edge’s own session timeout.'),
+  deadline: duration.optional().describe('Less than gateway.deadline where the edge gives up earlier.'),
+});
+
+const failMode = z
+  .union([
+    z.enum(['open', 'stale', 'closed']),
+    z.strictObject({ stale: z.literal(true), then: z.enum(['open', 'closed']) }),
+  ])
+  .transform((mode) =>
+    typeof mode === 'object'
+      ? ({ kind: 'stale', then: mode.then } as const)
+      : mode === 'stale'
+        ? ({ kind: 'stale', then: 'closed' } as const)
+        : ({ kind: mode } as const),
+  );
+
+export const breakerSchema = z.strictObject({
+  failureRate: z
+    .number()
+    .gt(0)
+    .max(100)
+    .default(50)
+    .describe('Percent failed of at least `minCalls` in `window`.'),
+  minCalls: z.int().min(1).default(20).describe('Calls before the rate counts.'),
+  window: duration.default(10_000).describe('The time looked back on.'),
+  consecutive: z.int().min(1).default(5).describe('So many failures in a row suspend it at once.'),
+  openFor: duration.default(5_000).describe('Suspended so long before the first probe.'),
+  probes: z.int().min(1).default(2).describe('So many good probes close it.'),
+  rampStep: duration.default(5_000).describe('Each step of the ramp-up (10, 25, 50, 100 %) lasts so long.'),
+});
+
+export const guardSchema = z.strictObject({
+  policy: z
+    .enum(['announce', 'treat-as-failed'])
+    .default('announce')
+    .describe('What a suspicious backend leads to.'),
+  knownDenied: z
+    .number()
+    .gt(0)
+    .max(100)
+    .default(20)
+    .describe('Percent of known viewers denied that is suspicious …'),
+  times: z.number().min(1).default(5).describe('… if it is also so many times the usual share …'),
+  minimum: z.int().min(1).default(50).describe('… of at least so many answers a minute.'),
+});
+
+export const backendSchema = z.strictObject({
+  type: z.enum(['ministra', 'iptvportal', 'smarty', 'http']).describe('The middleware’s kind.'),
+  url: httpUrl.describe(
+    'Its address; for ministra, iptvportal and smarty the base address or the full script address.',
+  ),
+  failMode: failMode
+    .prefault('open')
+    .describe('When it cannot be asked: open, closed, stale, or {stale: true, then: open}.'),
+  overload: z
+    .enum(['as-fail-mode', 'deny'])
+    .optional()
+    .describe('When it is our fault. Default: as-fail-mode for astra and alta.'),
+  timeout: duration.default(1000).describe('For one call, connection included.'),
+  credential: z
+    .enum(['once', 'reusable'])
+    .default('once')
+    .describe('reusable: may be asked about again with the same token.'),
+  credentialParameter: z
+    .string()
+    .optional()
+    .describe('The query parameter that is the credential; default the whole query.'),
+  device: z.string().optional().describe('The query parameter that names the device (mac, device, uuid …).'),
+  namespace: name
+    .optional()
+    .describe('Users of backends with one namespace are the same people. Default: the backend’s name.'),
+  irrelevant: z
+    .array(z.enum(['query', 'ip', 'channel', 'path', 'host', 'userAgent']))
+    .default([])
+    .describe('Inputs that the answer does not depend on: more answers are shared.'),
+  allowWhen: z
+    .strictObject({
+      header: z.string().optional().describe('An allow needs this answer header.'),
+      body: z.string().optional().describe('An allow needs this text in the body.'),
+    })
+    .optional()
+    .describe('http and iptvportal: what besides 200 makes an allow.'),
+  requireHeader: z
+    .string()
+    .default('X-UserId')
+    .describe('ministra: a 200 without this header is a failed backend; empty: none.'),
+  otherStatus: z
+    .enum(['deny', 'failed'])
+    .optional()
+    .describe('4xx other than 401, 403. Default: deny for http, failed for the others.'),
+  maxCalls: z.int().min(1).default(64).describe('Calls in flight, for the whole cluster.'),
+  pace: z.number().gt(0).optional().describe('Calls a second, for the whole cluster. Default: not paced.'),
+  breaker: breakerSchema.prefault({}),
+  guard: guardSchema.prefault({}),
+  ...tlsFields,
+});
+
+export const groupSchema = z.strictObject({
+  policy: z
+    .enum(['any', 'first'])
+    .default('any')
+    .describe('any: all at once, first allow wins. first: in order.'),
+  backends: z.array(name).min(1).describe('Its members.'),
+  partial: z
+    .enum(['known', 'unavailable', 'deny'])
+    .default('known')
+    .describe(
+      'any: some deny, others cannot be asked: known viewers of the silent ones play on, others get the denial.',
+    ),
+  onDeny: z.enum(['next', 'stop']).default('stop').describe('first: after a denial.'),
+});
+
+export const routeSchema = z.strictObject({
+  match: z
+    .strictObject({
+      host: glob.optional().describe('The viewer’s host. Chooses a backend only.'),
+      path: glob.optional().describe('Prefix (/tv/) or glob (/tv/*/index.m3u8).'),
+      channel: glob.optional().describe('Channel id, or glob.'),
+      edge: glob.optional().describe('The edge’s name, or glob.'),
+      query: z
+        .record(z.string(), z.union([z.boolean(), pattern]))
+        .optional()
+        .describe('Parameter: true (present), false, or a pattern. Chooses a backend only.'),
+    })
+    .prefault({})
+    .describe('All must match; nothing: every check.'),
+  backend: name.optional().describe('Ask this backend,'),
+  group: name.optional().describe('or this group,'),
+  access: z.literal('public').optional().describe('or nobody: everyone may play it.'),
+  mode: z.enum(['enforce', 'observe']).optional().describe('Default: the mode for all.'),
+  failMode: failMode.optional().describe('Default: the backend’s.'),
+  overload: z.enum(['as-fail-mode', 'deny']).optional().describe('Default: the backend’s.'),
+});
+
+export const configSchema = z.strictObject({
+  mode: z
+    .enum(['enforce', 'observe'])
+    .default('enforce')
+    .describe('observe: the backend’s own answers pass unchanged, all is recorded.'),
+  data: z
+    .string()
+    .default('./data')
+    .describe('Folder for the embedded Redis, the secret and the admin token.'),
+  secret: z
+    .union([
+      z
+        .string()
+        .min(16)
+        .transform((one) => [one]),
+      z.array(z.string().min(16)).min(1),
+    ])
+    .optional()
+    .describe(
+      'Seals tokens that wait in Redis; the same for all processes; the first of several seals. Embedded: data/secret.',
+    ),
+  redis: redisSchema.prefault({}),
+  gateway: gatewaySchema.prefault({}),
+  health: z
+    .strictObject({
+      gateway: address
+        .default('0.0.0.0:9064')
+        .describe('Health and metrics of a gateway, and of `start all`.'),
+      worker: address.default('0.0.0.0:9065').describe('… of a worker.'),
+      control: address.default('0.0.0.0:9066').describe('… of control.'),
+    })
+    .prefault({}),
+  control: z
+    .strictObject({ listen: address.default('127.0.0.1:9067').describe('Operators’ API.') })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .describe('The least that is written.'),
+      format: z
+        .enum(['auto', 'json', 'text'])
+        .default('auto')
+        .describe('auto: text on a terminal, else JSON.'),
+    })
+    .prefault({}),
+  edges: z
+    .record(name, edgeSchema)
+    .default({})
+    .describe('The streaming servers. None: private addresses are edges of dialect astra.'),
+  backends: z.record(name, backendSchema).default({}).describe('The middlewares.'),
+  groups: z.record(name, groupSchema).default({}).describe('Several backends asked as one.'),
+  routes: z
+    .array(routeSchema)
+    .default([])
+    .describe('The first that matches names whom to ask. None: the only backend.'),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type RedisConfig = Config['redis'];
+export type GatewayConfig = Config['gateway'];
+export type EdgeConfig = z.output<typeof edgeSchema>;
+export type BackendConfig = z.output<typeof backendSchema>;
+export type BreakerConfig = z.output<typeof breakerSchema>;
+export type GuardConfig = z.output<typeof guardSchema>;
+export type GroupConfig = z.output<typeof groupSchema>;
+export type RouteConfig = z.output<typeof routeSchema>;

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import type { Check } from './check.js';
+
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
+const ID_LENGTH = 26;
+
+/** base32(sha256(parts; length-prefixed)), 26 characters: no two lists of parts share one text. */
+export function digest(...parts: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${part.length}:`, 'latin1').update(part, 'latin1');
+  const bytes = hash.digest();
+  let text = '';
+  let bits = 0;
+  let value = 0;
+  for (let i = 0; text.length < ID_LENGTH; i += 1) {
+    value = ((value << 8) | bytes[i]!) & 0xffff;
+    bits += 8;
+    while (bits >= 5 && text.length < ID_LENGTH) {
+      bits -= 5;
+      text += BASE32[(value >> bits) & 31];
+    }
+  }
+  return text;
+}
+
+/** What the fingerprint is made of, known before the session id is. */
+export type FingerprintParts = Pick<Check, 'query' | 'ip' | 'channel' | 'userAgent' | 'path'>;
+
+/**
+ * What makes two checks the same question of the same viewer: credential, IP and channel, plus the user agent where
+ * the edge gives no session id. Where the edge names no channel, its path stands in.
+ */
+export function fingerprintOf(parts: FingerprintParts, credential: string, sessionGiven: boolean): string {
+  const channel = parts.channel === '' ? parts.path : parts.channel;
+  return digest('fingerprint', credential, parts.ip, channel, sessionGiven ? '' : parts.userAgent);
+}
+
+/** A missing session id: derived from dialect, edge and fingerprint. Never refused. */
+export function derivedSessionId(dialect: string, edge: string, fingerprint: string): string {
+  return digest(dialect, edge, fingerprint);
+}
+
+/**
+ * Who this probably is when the credential is new: a configured device parameter, else the IP (IPv6: its /64) and the
+ * user agent. It may bring back what a backend granted; it never overrides a denial.
+ */
+export function viewerKeyOf(parts: Pick<Check, 'ip' | 'userAgent'>, device: string | undefined): string {
+  return device === undefined || device === ''
+    ? digest('viewer', networkOf(parts.ip), parts.userAgent)
+    : digest('device', device);
+}
+
+/** An IPv4 address as it is; an IPv6 address's /64; an IPv4-mapped one as IPv4; anything else as it is. */
+export function networkOf(ip: string): string {
+  const address = ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
+  if (!address.includes(':')) return address;
+  const [head = '', tail] = address.toLowerCase().split('::');
+  const front = head === '' ? [] : head.split(':');
+  const back = tail === undefined || tail === '' ? [] : tail.split(':');
+  const gap = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);
+  const groups = [...front, ...Array<string>(gap).fill('0'), ...back].slice(0, 4);
+  return `${groups.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
+}
+
+/** The value of a query parameter, undecoded, or undefined: the first one counts, as in PHP's last… see callers. */
+export function queryParameter(query: string, name: string): string | undefined {
+  let start = 0;
+  while (start <= query.length) {
+    let end = query.indexOf('&', start);
+    if (end === -1) end = query.length;
+    const equals = query.indexOf('=', start);
+    const nameEnd = equals === -1 || equals > end ? end : equals;
+    if (nameEnd - start === name.length && query.startsWith(name, start)) {
+      return nameEnd === end ? '' : query.slice(nameEnd + 1, end);
+    }
+    start = end + 1;
+  }
+  return undefined;
+}

@@ -1,0 +1,39 @@
+export type {
+  AllowAnswer,
+  BackendAnswer,
+  Because,
+  DenyAnswer,
+  Redirect,
+  UnavailableAnswer,
+} from './answer.js';
+export type { AskingHabit, Check, DialectName, Identity } from './check.js';
+export type { Clock, Random } from './clock.js';
+export { isOnTrust } from './decision.js';
+export type { Decision, Source } from './decision.js';
+export type { FailMode, Mode, OverloadPolicy } from './fail-mode.js';
+export {
+  derivedSessionId,
+  digest,
+  fingerprintOf,
+  networkOf,
+  queryParameter,
+  viewerKeyOf,
+} from './identity.js';
+export type { FingerprintParts } from './identity.js';
+export type {
+  Admission,
+  Asked,
+  BackendPort,
+  BreakerGate,
+  FoundSession,
+  KnownGrant,
+  KnownViewer,
+  KnownViewers,
+  Question,
+  QuestionBus,
+  SessionRegistry,
+} from './ports.js';
+export { REASONS, reasonSentence } from './reason.js';
+export type { ReasonCode } from './reason.js';
+export type { CloseReason, Presence, Session, SessionName, SessionState } from './session.js';
+export { cut, readable, stripControls } from './text.js';

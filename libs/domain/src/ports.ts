@@ -1,0 +1,88 @@
+import type { BackendAnswer } from './answer.js';
+import type { Check, Identity } from './check.js';
+import type { Session, SessionName } from './session.js';
+
+/** One question on its way to a backend or group. */
+export interface Question {
+  readonly check: Check;
+  readonly identity: Identity;
+  /** The backend or group that the route names. */
+  readonly target: string;
+  /** Was allowed by this backend lately: such viewers go first while a breaker ramps up. */
+  readonly known: boolean;
+  /** Cluster time, ms: after it nobody waits for the answer. */
+  readonly deadline: number;
+  /** The half-open lease (see BreakerGate), where this question is the cluster's one probe, by backend. */
+  readonly probes?: Readonly<Record<string, string>>;
+}
+
+/** Asks a backend or group, through bulkhead, pacer and breaker. Never throws for a viewer's or backend's doing. */
+export interface BackendPort {
+  ask(question: Question): Promise<BackendAnswer>;
+}
+
+/** What the cluster's breaker says about asking now. */
+export type Admission =
+  /** Ask. */
+  | { readonly kind: 'ask' }
+  /** Half-open, and this process holds the lease: ask as the cluster's one probe. */
+  | { readonly kind: 'probe'; readonly lease: string }
+  /** Suspended, or not let through by the ramp: straight to stale, known and the fail mode. */
+  | { readonly kind: 'outage'; readonly since: number };
+
+/** The cluster's breakers as this process sees them. The first method answers from memory. */
+export interface BreakerGate {
+  /** Every member of the target is closed: no need to ask further. Allocates nothing. */
+  isClosed(target: string): boolean;
+  /** Ask, probe, or outage. Only the half-open state costs a Redis round trip (the lease). */
+  admit(target: string, known: boolean): Promise<Admission>;
+}
+
+/** A session that another gateway's question opened. */
+export type FoundSession =
+  | { readonly kind: 'same'; readonly session: Session }
+  /** The id is there with another fingerprint: another viewer, or an edge that counts its ids anew. */
+  | { readonly kind: 'other'; readonly session: Session }
+  | { readonly kind: 'none' };
+
+/** The registry as the ladder needs it. Every method rejects when Redis is away or late: the ladder goes on. */
+export interface SessionRegistry {
+  find(name: SessionName, fingerprint: string): Promise<FoundSession>;
+  /** Opens or updates; closes another fingerprint under that id as `replaced`. Idempotent. */
+  open(session: Session): Promise<void>;
+}
+
+/** What is remembered of a viewer at one backend. */
+export interface KnownViewer {
+  readonly user: string;
+  readonly sessionName: string;
+  /** Cluster time of the last allow, ms. */
+  readonly allowedAt: number;
+  /** Fingerprints allowed lately, each with its authorized-until (cluster time, ms; 0 = as long as the session lives). */
+  readonly grants: ReadonlyMap<string, number>;
+}
+
+/** Known viewers across the cluster; bounded and expiring. */
+export interface KnownViewers {
+  find(backend: string, viewerKey: string): Promise<KnownViewer | undefined>;
+  remember(backend: string, viewerKey: string, fingerprint: string, grant: KnownGrant): Promise<void>;
+}
+
+export interface KnownGrant {
+  readonly user: string;
+  readonly sessionName: string;
+  readonly authorizedUntil: number;
+}
+
+/** How a question over the bus ended. */
+export type Asked =
+  | { readonly kind: 'answered'; readonly answer: BackendAnswer }
+  /** Not taken in time, the bus or Redis is away, or taken and silent: the caller may ask directly. */
+  | { readonly kind: 'not-taken' | 'silent' | 'bus-away' }
+  /** Workers live and are full: wait no longer than the deadline; it ended, because us. */
+  | { readonly kind: 'full' };
+
+/** Publishes the question to the workers. */
+export interface QuestionBus {
+  ask(question: Question): Promise<Asked>;
+}

@@ -1,0 +1,52 @@
+/**
+ * Every answer carries one reason code of this table, and a sentence that support can read out to a customer's
+ * engineer. Codes are stable: never renamed, never reused for something else.
+ */
+export const REASONS = {
+  'backend-allowed': 'The backend allowed it.',
+  'backend-denied': 'The backend refused this viewer.',
+  'backend-redirected': 'The backend refused this viewer and gave an address to show instead.',
+  'group-denied': 'Every backend of the group refused this viewer.',
+  'group-partial': 'Some backends of the group refused this viewer, and others could not be asked.',
+  public: 'The channel or path is public: nobody is asked about it.',
+  'held-denied': 'A hold refuses this viewer until its end.',
+  'held-allowed': 'A hold lets this viewer in until its end.',
+  'session-known': 'This session was allowed earlier and its time still runs.',
+  'answer-shared': 'The same question was answered a moment ago.',
+  'denial-stands':
+    'A token that was good once was refused on a repeated question: the session was already allowed.',
+  'stale-grant': 'The backend cannot be asked; this credential was allowed earlier and its time still runs.',
+  'known-viewer': 'The backend cannot be asked; it allowed this viewer within the last day.',
+  'on-trust': 'The backend cannot be asked: let in on trust.',
+  'refused-unavailable':
+    'The backend cannot be asked, and the fail mode refuses whom it did not allow before.',
+  'overload-trust': 'Usher could not ask in time and it is not the backend’s fault: let in on trust.',
+  'overload-refused': 'Usher could not ask in time and it is not the backend’s fault: refused by policy.',
+  'backend-timeout': 'The backend did not answer in time.',
+  'backend-unreachable': 'No connection to the backend.',
+  'backend-tls': 'The backend’s TLS certificate or handshake is not accepted.',
+  'backend-error': 'The backend answered with a server error.',
+  'backend-malformed': 'The backend’s answer is not what its kind of middleware sends.',
+  'backend-oversized': 'The backend’s answer was too large.',
+  'backend-misconfigured':
+    'The backend answered with a status that its script never sends: is the address right?',
+  'backend-busy': 'The backend asked for fewer questions (429, or 503 with Retry-After).',
+  'backend-suspended': 'The backend is suspended after failures; it is probed.',
+  'bulkhead-full': 'Too many calls to this backend were in flight.',
+  paced: 'The pace set for this backend was used up.',
+  'not-taken': 'No worker took the question in time.',
+  'bus-timeout': 'A worker took the question and did not answer in time.',
+  'bus-unavailable': 'Redis or the bus could not be reached.',
+  deadline: 'The time for this check was used up.',
+  'unknown-edge': 'The asking address is not configured as an edge.',
+  'no-route': 'No route matches this check.',
+  'bad-request': 'The request could not be understood.',
+  internal: 'A fault of Usher’s own.',
+} as const;
+
+export type ReasonCode = keyof typeof REASONS;
+
+/** The sentence to a code; a code written by another version is shown as it is. */
+export function reasonSentence(code: string): string {
+  return Object.hasOwn(REASONS, code) ? REASONS[code as ReasonCode] : code;
+}

@@ -1,0 +1,1 @@
+export type { RedisArg, RedisClient, RedisScript } from './client.js';

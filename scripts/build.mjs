@@ -1,0 +1,72 @@
+/** Compiles apps/ and libs/ with swc into dist/, copies the Lua scripts, and skips what is current. */
+import { mkdir, readdir, readFile, copyFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import swc from '@swc/core';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const out = join(root, 'dist');
+const copied = /\.(lua|html|css|svg)$/;
+
+/** Every file below a folder. */
+async function* walk(folder) {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* walk(path);
+    else yield path;
+  }
+}
+
+const isSource = (path) => path.endsWith('.ts') && !path.endsWith('.d.ts') && !path.endsWith('.spec.ts');
+
+/** True when the target is younger than its source. */
+async function isCurrent(source, target) {
+  try {
+    return (await stat(target)).mtimeMs >= (await stat(source)).mtimeMs;
+  } catch {
+    return false;
+  }
+}
+
+async function compile(source, target) {
+  const { code, map } = await swc.transformFile(source, {
+    configFile: join(root, '.swcrc'),
+    sourceFileName: relative(dirname(target), source),
+  });
+  await mkdir(dirname(target), { recursive: true });
+  await writeFile(target, `${code}\n//# sourceMappingURL=${target.split('/').pop()}.map\n`);
+  await writeFile(`${target}.map`, map);
+}
+
+const wanted = new Set();
+let built = 0;
+for (const top of ['apps', 'libs']) {
+  for await (const source of walk(join(root, top))) {
+    const name = relative(root, source);
+    if (isSource(source)) {
+      const target = join(out, name.replace(/\.ts$/, '.js'));
+      wanted.add(target).add(`${target}.map`);
+      if (await isCurrent(source, target)) continue;
+      await compile(source, target);
+      built += 1;
+    } else if (copied.test(source)) {
+      const target = join(out, name);
+      wanted.add(target);
+      if (await isCurrent(source, target)) continue;
+      await mkdir(dirname(target), { recursive: true });
+      await copyFile(source, target);
+      built += 1;
+    }
+  }
+}
+
+/** A module that was deleted or renamed must not live on in dist/. */
+try {
+  for await (const path of walk(out)) if (!wanted.has(path)) await rm(path);
+} catch (error) {
+  if (error.code !== 'ENOENT') throw error;
+}
+const version = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')).version;
+console.log(
+  built === 0 ? `usher ${version}: the build is current` : `usher ${version}: built ${built} files`,
+);
