@@ -1,0 +1,184 @@
+import { execFile, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { accessSync, constants } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { eventually } from './eventually.js';
+import { freePort } from './free-port.js';
+
+export interface RedisProcessOptions {
+  /** Keep data in an append-only file, so that it survives `restart()`. Default false. */
+  readonly persist?: boolean;
+  /** More settings, as on the command line: `['--maxmemory', '10mb']`. */
+  readonly args?: readonly string[];
+  readonly password?: string;
+  /** A port of one's own choice; without it a free one. */
+  readonly port?: number;
+}
+
+/** A real redis-server of this test alone. It ends with the test process, however that ends. */
+export interface RedisProcess {
+  readonly port: number;
+  /** redis://127.0.0.1:port, with the password where there is one. */
+  readonly url: string;
+  readonly pid: number;
+  readonly dir: string;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  /** SIGSTOP: it accepts connections (the kernel does) and answers nothing. */
+  pause(): void;
+  /** SIGCONT. */
+  resume(): void;
+  /** Ends it if it runs, and starts it again on the same port. Without `persist` it is empty either way. */
+  restart(options?: { readonly empty?: boolean }): Promise<void>;
+  /** Ends it and removes its files. */
+  stop(): Promise<void>;
+  /** What `redis-cli` prints for these arguments. */
+  cli(...args: string[]): Promise<string>;
+}
+
+const run = promisify(execFile);
+
+/**
+ * The shell waits for the end of its input, which comes when the test process is gone, even by SIGKILL; an exit hook
+ * of a Jest worker would not run then.
+ */
+const GUARD =
+  '"$@" >>server.log 2>&1 & pid=$!; echo $pid; read _; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null';
+
+class PortTakenError extends Error {}
+
+/** Starts a redis-server (or valkey-server) and waits until it answers. */
+export async function startRedis(options: RedisProcessOptions = {}): Promise<RedisProcess> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port ?? (await freePort());
+    const dir = await mkdtemp(join(tmpdir(), 'usher-redis-'));
+    const server = new GuardedRedis(port, dir, options);
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      await server.stop();
+      if (!(error instanceof PortTakenError) || options.port !== undefined || attempt === 5) throw error;
+    }
+  }
+}
+
+class GuardedRedis implements RedisProcess {
+  readonly url: string;
+  #pid = 0;
+  #guard: ChildProcess | undefined;
+
+  constructor(
+    readonly port: number,
+    readonly dir: string,
+    private readonly options: RedisProcessOptions,
+  ) {
+    const credentials = options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`;
+    this.url = `redis://${credentials}127.0.0.1:${port}`;
+  }
+
+  get pid(): number {
+    return this.#pid;
+  }
+
+  async start(): Promise<void> {
+    const guard = spawn('sh', ['-c', GUARD, 'sh', binary('server'), ...this.#settings()], {
+      cwd: this.dir,
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    this.#guard = guard;
+    this.#pid = Number(await firstLine(guard));
+    letExit(guard);
+    await eventually(() => this.#answers(), { withinMs: 15_000, everyMs: 15 });
+  }
+
+  async kill(): Promise<void> {
+    const guard = this.#guard;
+    this.#guard = undefined;
+    if (guard === undefined) return;
+    const gone = new Promise((resolve) => guard.once('exit', resolve));
+    guard.ref();
+    guard.stdin?.destroy();
+    await gone;
+  }
+
+  pause(): void {
+    process.kill(this.#pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    process.kill(this.#pid, 'SIGCONT');
+  }
+
+  async restart({ empty = false }: { readonly empty?: boolean } = {}): Promise<void> {
+    await this.kill();
+    if (empty) {
+      await rm(this.dir, { recursive: true, force: true });
+      await mkdir(this.dir);
+    }
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  async cli(...args: string[]): Promise<string> {
+    const password = this.options.password;
+    const env = password === undefined ? process.env : { ...process.env, REDISCLI_AUTH: password };
+    const { stdout } = await run(binary('cli'), ['-p', String(this.port), ...args], { env, timeout: 10_000 });
+    return stdout.trimEnd();
+  }
+
+  #settings(): string[] {
+    const settings = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', ''];
+    settings.push('--appendonly', this.options.persist === true ? 'yes' : 'no');
+    if (this.options.password !== undefined) settings.push('--requirepass', this.options.password);
+    return [...settings, ...(this.options.args ?? [])];
+  }
+
+  /** True once it serves; throws while it does not. Another process's Redis on that port does not count. */
+  async #answers(): Promise<boolean> {
+    const log = await readFile(join(this.dir, 'server.log'), 'utf8').catch(() => '');
+    if (log.includes('Address already in use')) throw new PortTakenError(`port ${this.port} is taken`);
+    const info = await this.cli('INFO');
+    if (!info.includes(`process_id:${this.#pid}`) || !info.includes('loading:0')) {
+      throw new Error(`redis-server does not serve port ${this.port}: ${info.slice(0, 200)}\n${log}`);
+    }
+    return true;
+  }
+}
+
+/** A forgotten server keeps no test process alive. */
+function letExit(guard: ChildProcess): void {
+  guard.unref();
+  for (const pipe of [guard.stdin, guard.stdout]) (pipe as { unref?: () => void } | null)?.unref?.();
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  let text = '';
+  for await (const chunk of child.stdout!.iterator({ destroyOnReturn: false })) {
+    text += String(chunk);
+    if (text.includes('\n')) break;
+  }
+  return text.trim();
+}
+
+/** redis-server or valkey-server from the PATH, or the cli beside it. */
+function binary(kind: 'server' | 'cli'): string {
+  for (const name of [`redis-${kind}`, `valkey-${kind}`]) {
+    for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+      try {
+        accessSync(join(folder, name), constants.X_OK);
+        return join(folder, name);
+      } catch {
+        // the next folder
+      }
+    }
+  }
+  throw new Error(`Tests need redis-${kind} or valkey-${kind} (version 7 or later) on the PATH.`);
+}
