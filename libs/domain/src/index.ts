@@ -20,6 +20,8 @@ export {
   viewerKeyOf,
 } from './identity.js';
 export type { FingerprintParts } from './identity.js';
+export { silentLog } from './log.js';
+export type { Log, LogFields } from './log.js';
 export type {
   Admission,
   Asked,
