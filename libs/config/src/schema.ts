@@ -1,3 +1,4 @@
+import type { FailMode } from '#usher/domain';
 import { z } from 'zod';
 import { address, duration, glob, httpUrl, pattern, size } from './units.js';
 
@@ -88,7 +89,7 @@ const failMode = z
     z.enum(['open', 'stale', 'closed']),
     z.strictObject({ stale: z.literal(true), then: z.enum(['open', 'closed']) }),
   ])
-  .transform((mode) =>
+  .transform((mode): FailMode =>
     typeof mode === 'object'
       ? ({ kind: 'stale', then: mode.then } as const)
       : mode === 'stale'

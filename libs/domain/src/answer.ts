@@ -38,6 +38,8 @@ export interface DenyAnswer {
   readonly status: number;
   readonly redirect?: Redirect;
   readonly tookMs: number;
+  /** A group's denial that does not hold for viewers known at one of these members, which could not be asked. */
+  readonly unlessKnownAt?: readonly string[];
 }
 
 /** No decision could be had. It is no decision: never cached as one, never shown to a breaker unless `backend`. */

@@ -33,6 +33,8 @@ export interface Decision {
   readonly edgeTtl?: number;
   /** The backend's time for this check, ms, where it was asked. */
   readonly tookMs?: number;
+  /** Mode observe: the backend's own status as it is, its failure included. */
+  readonly verbatim?: boolean;
   /** Mode observe with no answer at all: the connection is closed unanswered, as it would be without us. */
   readonly silent?: boolean;
 }

@@ -1,0 +1,86 @@
+import type {
+  BackendAnswer,
+  BackendPort,
+  BreakerGate,
+  Clock,
+  Question,
+  QuestionBus,
+  UnavailableAnswer,
+} from '#usher/domain';
+import type { CheckContext } from './check-context.js';
+import type { KnownMemory } from './known-memory.js';
+import type { RungTimes } from './rung-times.js';
+
+/** Who was asked, and what was said. */
+export interface Asking {
+  readonly answer: BackendAnswer;
+  readonly source: 'backend' | 'direct';
+}
+
+/** The rungs that ask: the workers over the bus; where nobody takes the question, the backend itself. */
+export class Asker {
+  constructor(
+    private readonly clock: Clock,
+    private readonly breakers: BreakerGate,
+    private readonly bus: QuestionBus,
+    private readonly direct: BackendPort,
+    private readonly known: KnownMemory,
+    private readonly times: RungTimes,
+  ) {}
+
+  /** Asks unless the breaker keeps the question back: then it is unavailable at once, because of the backend. */
+  async ask(context: CheckContext, target: string): Promise<Asking> {
+    const { viewerKey } = context.identity;
+    const known = context.route.backends.some((backend) => this.known.isKnown(backend, viewerKey));
+    let probes: Question['probes'];
+    if (!this.breakers.isClosed(target)) {
+      const admission = await this.breakers.admit(target, known);
+      if (admission.kind === 'outage') return { answer: suspended(target), source: 'backend' };
+      if (admission.kind === 'probe') probes = { [target]: admission.lease };
+    }
+    return this.askUnguarded(context, target, known, probes);
+  }
+
+  /** Asks whatever the breaker says: for mode observe, which changes nothing. */
+  async askUnguarded(
+    context: CheckContext,
+    target: string,
+    known = false,
+    probes?: Question['probes'],
+  ): Promise<Asking> {
+    const { check, identity } = context;
+    const deadline = this.clock.now() + (context.deadline - this.clock.monotonic());
+    const question: Question = { check, identity, target, known, deadline, probes };
+    const started = this.clock.monotonic();
+    const asked = await this.bus.ask(question);
+    this.times.took('backend', this.clock.monotonic() - started);
+    if (asked.kind === 'answered') return { answer: asked.answer, source: 'backend' };
+    if (asked.kind === 'full') return { answer: overloaded(target), source: 'backend' };
+    const direct = this.clock.monotonic();
+    const answer = await this.direct.ask(question);
+    this.times.took('direct', this.clock.monotonic() - direct);
+    return { answer, source: 'direct' };
+  }
+}
+
+function suspended(target: string): UnavailableAnswer {
+  return {
+    kind: 'unavailable',
+    backend: target,
+    because: 'backend',
+    reason: 'backend-suspended',
+    detail: `${target} is suspended after failures`,
+    tookMs: 0,
+  };
+}
+
+function overloaded(target: string): UnavailableAnswer {
+  return {
+    kind: 'unavailable',
+    backend: target,
+    because: 'us',
+    reason: 'bulkhead-full',
+    detail: 'all workers are full',
+    tookMs: 0,
+  };
+}

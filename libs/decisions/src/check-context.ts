@@ -1,0 +1,39 @@
+import type { AskingHabit, BackendAnswer, Check, Decision, Identity, Session } from '#usher/domain';
+import type { Kept } from './kept-decisions.js';
+import type { Route } from './routes.js';
+
+/** One check on its way down the ladder. */
+export interface CheckContext {
+  readonly check: Check;
+  readonly identity: Identity;
+  readonly route: Route;
+  readonly habit: AskingHabit;
+  /** The edge lets viewers in when it cannot reach us: our overload does likewise unless configured. */
+  readonly opensWhenAlone: boolean;
+  /** Monotonic, ms: answered by then, whatever is broken. */
+  readonly deadline: number;
+  /** This session was allowed earlier, though its time may be up: nobody cuts it by a clock. */
+  previous?: Session;
+  /** The registry could not be asked whether another gateway allowed this session. */
+  registryFailed?: boolean;
+}
+
+/** How a rung answered: what to say, and how long it may be said again without asking. */
+export interface Verdict {
+  readonly decision: Decision;
+  /** What the backend said, where it was asked. */
+  readonly answer?: BackendAnswer;
+  /** Monotonic, ms; 0 = not kept. */
+  readonly until: number;
+  /** Stands in for a decision while the backend cannot be asked. */
+  readonly standIn: boolean;
+  readonly session?: Session;
+}
+
+/** What the ladder hands to the door. */
+export interface Settled {
+  readonly decision: Decision;
+  readonly answer?: BackendAnswer;
+  /** Kept here: the next identical request may be answered from it. */
+  readonly kept?: Kept;
+}

@@ -1,0 +1,127 @@
+import type { Clock, Decision, Session } from '#usher/domain';
+import { LRUCache } from 'lru-cache';
+
+/** A decision that this process keeps for one session and one fingerprint. */
+export interface Kept {
+  readonly name: string;
+  readonly fingerprint: string;
+  /** As it is answered from here: source `cache`. */
+  readonly decision: Decision;
+  /** An allow's session: what is offered back to a Redis that returns empty. */
+  readonly session: Session | undefined;
+  /** No decision but what stood in for one: dropped when the backend can be asked again. */
+  readonly standIn: boolean;
+  /** Monotonic, ms; 0 once it was dropped. */
+  until: number;
+  /** Of `KeptDecisions.generation`: an older one is checked once against the registry. */
+  generation: number;
+  /** Asked about since the last flush: a sign of life. */
+  seen: boolean;
+}
+
+/** Sessions of stand-ins, and of decisions, as gauges. */
+export interface KeptCounts {
+  decided: number;
+  carried: number;
+  known: number;
+  onTrust: number;
+}
+
+/** One string for a session's name; a session id may hold anything but is the last part. */
+export const keptName = (edge: string, sessionId: string): string => `${edge}/${sessionId}`;
+
+/**
+ * What this process keeps of sessions: bounded, and found by name. `until` and `generation` are public numbers, so
+ * that a cached check costs two comparisons.
+ */
+export class KeptDecisions {
+  /** Raised after a gap in the control stream: each entry is checked once at its next use. */
+  generation = 0;
+  readonly counts: KeptCounts = { decided: 0, carried: 0, known: 0, onTrust: 0 };
+  private readonly byName: LRUCache<string, Kept>;
+  private seen: Kept[] = [];
+
+  constructor(
+    private readonly clock: Clock,
+    entries: number,
+  ) {
+    this.byName = new LRUCache({ max: entries, dispose: (kept) => this.count(kept, -1) });
+  }
+
+  /** Keeps a decision; what was kept under its name is no longer answered. */
+  keep(kept: Kept): void {
+    const earlier = this.byName.peek(kept.name);
+    if (earlier !== undefined) earlier.until = 0;
+    this.byName.set(kept.name, kept);
+    this.count(kept, 1);
+  }
+
+  /** The kept decision, though its time may be up; undefined where the fingerprint is another's. */
+  find(name: string, fingerprint: string): Kept | undefined {
+    const kept = this.byName.get(name);
+    return kept !== undefined && kept.fingerprint === fingerprint ? kept : undefined;
+  }
+
+  /** It may be answered as it is, without asking anybody. */
+  isFresh(kept: Kept): boolean {
+    return kept.until > this.clock.monotonic() && kept.generation === this.generation;
+  }
+
+  /** Notes a sign of life. Allocates at most once between two flushes. */
+  note(kept: Kept): void {
+    if (kept.seen || kept.session === undefined) return;
+    kept.seen = true;
+    this.seen.push(kept);
+  }
+
+  /** The sessions seen since the last call. */
+  takeSeen(): readonly Kept[] {
+    const taken = this.seen;
+    this.seen = [];
+    for (const kept of taken) kept.seen = false;
+    return taken;
+  }
+
+  drop(name: string): void {
+    const kept = this.byName.get(name);
+    if (kept === undefined) return;
+    kept.until = 0;
+    this.byName.delete(name);
+  }
+
+  /** The outage is over: what stood in for this backend's decisions is asked about at its next use. */
+  dropStandIns(backend: string): void {
+    for (const [name, kept] of this.byName.entries()) {
+      if (kept.standIn && kept.decision.backend === backend) this.drop(name);
+    }
+  }
+
+  /** Every allow's session that still holds here, for healing. */
+  *sessions(): Generator<Session> {
+    for (const kept of this.byName.values()) {
+      if (kept.session !== undefined && kept.until > this.clock.monotonic()) yield kept.session;
+    }
+  }
+
+  get size(): number {
+    return this.byName.size;
+  }
+
+  private count(kept: Kept, by: 1 | -1): void {
+    if (kept.session === undefined) return;
+    switch (kept.session.source) {
+      case 'stale':
+        this.counts.carried += by;
+        break;
+      case 'known':
+        this.counts.known += by;
+        break;
+      case 'fail-open':
+      case 'overload':
+        this.counts.onTrust += by;
+        break;
+      default:
+        this.counts.decided += by;
+    }
+  }
+}

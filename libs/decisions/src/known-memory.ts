@@ -1,0 +1,73 @@
+import type { Clock, KnownGrant, KnownViewer, KnownViewers } from '#usher/domain';
+import { LRUCache } from 'lru-cache';
+
+/** So many grants of one viewer are remembered: the newest. */
+const MAX_GRANTS = 8;
+
+/**
+ * Known viewers: in this process first, then across the cluster. Bounded; a viewer is known for `knownFor` after the
+ * last allow. It may bring back what a backend granted, and never overrides a denial.
+ */
+export class KnownMemory implements KnownViewers {
+  private readonly local: LRUCache<string, KnownViewer>;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly cluster: KnownViewers,
+    private readonly knownFor: number,
+    entries: number,
+  ) {
+    this.local = new LRUCache({ max: entries });
+  }
+
+  /** From memory only: allocates next to nothing. */
+  isKnown(backend: string, viewerKey: string): boolean {
+    const viewer = this.local.get(`${backend}/${viewerKey}`);
+    return viewer !== undefined && this.isCurrent(viewer);
+  }
+
+  /** Rejects when the viewer is not in memory and Redis is away or late. */
+  async find(backend: string, viewerKey: string): Promise<KnownViewer | undefined> {
+    const name = `${backend}/${viewerKey}`;
+    const here = this.local.get(name);
+    if (here !== undefined && this.isCurrent(here)) return here;
+    const there = await this.cluster.find(backend, viewerKey);
+    if (there === undefined || !this.isCurrent(there)) return undefined;
+    this.local.set(name, there);
+    return there;
+  }
+
+  /** Remembers in this process only: another one told the cluster. */
+  rememberHere(backend: string, viewerKey: string, fingerprint: string, grant: KnownGrant): void {
+    const name = `${backend}/${viewerKey}`;
+    const grants = new Map(this.local.get(name)?.grants);
+    grants.delete(grantName(fingerprint));
+    grants.set(grantName(fingerprint), grant.authorizedUntil);
+    for (const oldest of grants.keys()) {
+      if (grants.size <= MAX_GRANTS) break;
+      grants.delete(oldest);
+    }
+    const { user, sessionName } = grant;
+    this.local.set(name, { user, sessionName, allowedAt: this.clock.now(), grants });
+  }
+
+  async remember(backend: string, viewerKey: string, fingerprint: string, grant: KnownGrant): Promise<void> {
+    this.rememberHere(backend, viewerKey, fingerprint, grant);
+    await this.cluster.remember(backend, viewerKey, fingerprint, grant);
+  }
+
+  private isCurrent(viewer: KnownViewer): boolean {
+    return this.clock.now() - viewer.allowedAt < this.knownFor;
+  }
+}
+
+/** Grants are named by the first 16 characters (80 bits) of their fingerprint: short in Redis, unguessable enough. */
+export function grantName(fingerprint: string): string {
+  return fingerprint.slice(0, 16);
+}
+
+/** This very credential was allowed, and its time still runs. */
+export function isGranted(viewer: KnownViewer, fingerprint: string, now: number): boolean {
+  const until = viewer.grants.get(grantName(fingerprint));
+  return until !== undefined && (until === 0 || until > now);
+}

@@ -1,0 +1,81 @@
+import type { AllowAnswer, AskingHabit, Check, Decision, Identity, Session } from '#usher/domain';
+import type { TraitsByBackend } from './traits.js';
+
+/** Where an edge asks again by itself and the backend gave no X-AuthDuration, ms. */
+const ASKED_AGAIN_AFTER = 180_000;
+
+/** How long sessions are taken for alive, by how their edge behaves. Milliseconds. */
+export interface SessionLife {
+  /** Nobody tells us that it lives: so long. */
+  readonly assumedLife: number;
+}
+
+/** When an allow has to be asked about again: cluster time, ms; 0 = as long as the session lives. */
+export function authorizedUntil(answer: AllowAnswer, habit: AskingHabit, now: number): number {
+  if (answer.authDuration !== undefined) return now + answer.authDuration * 1000;
+  return habit === 'once' ? 0 : now + ASKED_AGAIN_AFTER;
+}
+
+/** The session that a backend's allow opens: the same wherever it is built, in a worker or in a gateway. */
+export function sessionOfAllow(
+  check: Check,
+  identity: Identity,
+  answer: AllowAnswer,
+  source: Session['source'],
+  habit: AskingHabit,
+  backends: TraitsByBackend,
+  life: SessionLife,
+  now: number,
+): Session {
+  return {
+    ...sessionBase(check, identity, habit, life, now),
+    backend: answer.backend,
+    namespace: backends.get(answer.backend)?.namespace ?? answer.backend,
+    user: answer.user ?? '',
+    sessionName: answer.sessionName ?? '',
+    state: 'active',
+    source,
+    authorizedUntil: authorizedUntil(answer, habit, now),
+  };
+}
+
+/** The session of a decision that no backend gave: public, carried, known or on trust. */
+export function sessionOfDecision(
+  check: Check,
+  identity: Identity,
+  decision: Decision,
+  habit: AskingHabit,
+  backends: TraitsByBackend,
+  life: SessionLife,
+  now: number,
+): Session {
+  const backend = decision.backend ?? '';
+  return {
+    ...sessionBase(check, identity, habit, life, now),
+    backend,
+    namespace: backends.get(backend)?.namespace ?? backend,
+    user: decision.user ?? '',
+    sessionName: decision.sessionName ?? '',
+    state: decision.source === 'fail-open' || decision.source === 'overload' ? 'on-trust' : 'active',
+    source: decision.source,
+    authorizedUntil: 0,
+  };
+}
+
+function sessionBase(check: Check, identity: Identity, habit: AskingHabit, life: SessionLife, now: number) {
+  return {
+    edge: check.edge,
+    sessionId: check.sessionId,
+    fingerprint: identity.fingerprint,
+    viewerKey: identity.viewerKey,
+    channel: check.channel,
+    ip: check.ip,
+    userAgent: check.userAgent,
+    host: check.host,
+    path: check.path,
+    dialect: check.dialect,
+    presence: habit === 'once' ? ('assumed' as const) : ('seen' as const),
+    openedAt: now,
+    aliveUntil: now + life.assumedLife,
+  };
+}

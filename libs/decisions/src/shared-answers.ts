@@ -1,0 +1,55 @@
+import type { AllowAnswer, Clock, DenyAnswer } from '#usher/domain';
+import { LRUCache } from 'lru-cache';
+
+interface Shared {
+  readonly answer: AllowAnswer | DenyAnswer;
+  /** Monotonic, ms. */
+  readonly until: number;
+}
+
+/** How long an answer without X-AuthDuration is shared between sessions, ms. */
+export interface AnswerTtl {
+  readonly allow: number;
+  readonly deny: number;
+}
+
+/**
+ * Answers shared between sessions that put the same question: every input that the backend sees is in the key. An
+ * allow of a reusable credential is shared for its X-AuthDuration; one of a one-shot credential for no longer than
+ * answerTtl, whatever its X-AuthDuration: a Ministra link dies after 5 s, yet its answer says 36000, and a link that
+ * is passed on must not play for ten hours because we remember it.
+ */
+export class SharedAnswers {
+  private readonly answers: LRUCache<string, Shared>;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly ttl: AnswerTtl,
+    entries: number,
+  ) {
+    this.answers = new LRUCache({ max: entries });
+  }
+
+  find(questionKey: string): AllowAnswer | DenyAnswer | undefined {
+    const shared = this.answers.get(questionKey);
+    return shared !== undefined && shared.until > this.clock.monotonic() ? shared.answer : undefined;
+  }
+
+  keep(questionKey: string, answer: AllowAnswer | DenyAnswer, credential: 'once' | 'reusable'): void {
+    // A denial that holds only for those whom a silent member does not know is no answer for others.
+    if (answer.kind === 'deny' && answer.unlessKnownAt !== undefined) return;
+    this.answers.set(questionKey, { answer, until: this.clock.monotonic() + this.ttlOf(answer, credential) });
+  }
+
+  /** Forgets every answer: they may be wrong now. */
+  clear(): void {
+    this.answers.clear();
+  }
+
+  private ttlOf(answer: AllowAnswer | DenyAnswer, credential: 'once' | 'reusable'): number {
+    if (answer.kind === 'deny') return this.ttl.deny;
+    if (answer.authDuration === undefined) return this.ttl.allow;
+    const granted = answer.authDuration * 1000;
+    return credential === 'reusable' ? granted : Math.min(granted, this.ttl.allow);
+  }
+}

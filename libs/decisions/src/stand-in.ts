@@ -1,0 +1,112 @@
+import type {
+  Clock,
+  Decision,
+  DenyAnswer,
+  KnownViewer,
+  OverloadPolicy,
+  UnavailableAnswer,
+} from '#usher/domain';
+import type { CheckContext } from './check-context.js';
+import { isGranted, type KnownMemory } from './known-memory.js';
+
+/** What stands in for a decision that could not be had: stale, known, then the fail mode or the overload policy. */
+export class StandIn {
+  constructor(
+    private readonly clock: Clock,
+    private readonly known: KnownMemory,
+  ) {}
+
+  /** The whole bottom of the ladder. Never rejects: a Redis that cannot be asked is a viewer not known. */
+  async decide(context: CheckContext, unavailable: UnavailableAnswer): Promise<Decision> {
+    const previous = this.previouslyAllowed(context, unavailable);
+    if (previous !== undefined) return previous;
+    for (const backend of context.route.backends) {
+      const viewer = await this.viewerAt(backend, context.identity.viewerKey);
+      const decision = viewer && this.rememberedAt(backend, viewer, context, unavailable);
+      if (decision !== undefined) return decision;
+    }
+    return this.byPolicy(context, unavailable);
+  }
+
+  /** The same from this process's memory alone: for a check whose time is up. */
+  decideNow(context: CheckContext, unavailable: UnavailableAnswer): Decision {
+    return this.previouslyAllowed(context, unavailable) ?? this.byPolicy(context, unavailable);
+  }
+
+  /** A group's denial that does not hold for viewers known at a member that could not be asked. */
+  async unlessKnown(context: CheckContext, denial: DenyAnswer): Promise<Decision | undefined> {
+    for (const backend of denial.unlessKnownAt ?? []) {
+      const viewer = await this.viewerAt(backend, context.identity.viewerKey);
+      if (viewer !== undefined) return knownDecision(backend, viewer, 'backend');
+    }
+    return undefined;
+  }
+
+  private async viewerAt(backend: string, viewerKey: string): Promise<KnownViewer | undefined> {
+    try {
+      return await this.known.find(backend, viewerKey);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** This session was allowed, here or through another gateway: our clock never cuts a viewer. */
+  private previouslyAllowed(context: CheckContext, { because }: UnavailableAnswer): Decision | undefined {
+    const { previous } = context;
+    if (previous === undefined || previous.state === 'revoked' || previous.state === 'on-trust')
+      return undefined;
+    return {
+      allow: true,
+      source: 'stale',
+      reason: 'stale-grant',
+      backend: previous.backend,
+      user: previous.user || undefined,
+      sessionName: previous.sessionName || undefined,
+      because,
+    };
+  }
+
+  private rememberedAt(
+    backend: string,
+    viewer: KnownViewer,
+    context: CheckContext,
+    { because }: UnavailableAnswer,
+  ): Decision | undefined {
+    if (isGranted(viewer, context.identity.fingerprint, this.clock.now())) {
+      return { ...knownDecision(backend, viewer, because), source: 'stale', reason: 'stale-grant' };
+    }
+    // `closed` keeps only those whose very credential was allowed.
+    return context.route.failMode.kind === 'closed' ? undefined : knownDecision(backend, viewer, because);
+  }
+
+  private byPolicy(context: CheckContext, unavailable: UnavailableAnswer): Decision {
+    const backend = context.route.backends[0] ?? unavailable.backend;
+    const { because } = unavailable;
+    if (because === 'us') {
+      const policy: OverloadPolicy =
+        context.route.overload ?? (context.opensWhenAlone ? 'as-fail-mode' : 'deny');
+      const allow = policy === 'as-fail-mode' && opens(context);
+      const reason = allow ? 'overload-trust' : 'overload-refused';
+      return { allow, source: 'overload', reason, backend, because };
+    }
+    return opens(context)
+      ? { allow: true, source: 'fail-open', reason: 'on-trust', backend, because }
+      : { allow: false, source: 'fail-closed', reason: 'refused-unavailable', backend, because };
+  }
+}
+
+function opens({ route: { failMode } }: CheckContext): boolean {
+  return failMode.kind === 'open' || (failMode.kind === 'stale' && failMode.then === 'open');
+}
+
+function knownDecision(backend: string, viewer: KnownViewer, because: 'backend' | 'us'): Decision {
+  return {
+    allow: true,
+    source: 'known',
+    reason: 'known-viewer',
+    backend,
+    user: viewer.user || undefined,
+    sessionName: viewer.sessionName || undefined,
+    because,
+  };
+}

@@ -1,0 +1,69 @@
+import type { BackendConfig, Config } from '#usher/config';
+import {
+  derivedSessionId,
+  fingerprintOf,
+  queryParameter,
+  viewerKeyOf,
+  type Check,
+  type Identity,
+} from '#usher/domain';
+import type { Route } from './routes.js';
+
+/** What the ladder has to know of a backend. */
+export interface BackendTraits {
+  readonly name: string;
+  /** Users are namespaced by it. */
+  readonly namespace: string;
+  /** `once`: never asked again about an allowed session. */
+  readonly credential: 'once' | 'reusable';
+  readonly credentialParameter: string | undefined;
+  readonly device: string | undefined;
+}
+
+export type TraitsByBackend = ReadonlyMap<string, BackendTraits>;
+
+/** The configured backends' traits. */
+export function traitsOf(config: Config): TraitsByBackend {
+  return new Map(Object.entries(config.backends).map(([name, backend]) => [name, traits(name, backend)]));
+}
+
+function traits(name: string, backend: BackendConfig): BackendTraits {
+  return Object.freeze({
+    name,
+    namespace: backend.namespace ?? name,
+    credential: backend.credential,
+    credentialParameter: backend.credentialParameter,
+    device: backend.device,
+  });
+}
+
+/** A Check that lacks only its session id. */
+export type Unidentified = Omit<Check, 'sessionId' | 'sessionGiven'>;
+
+export interface Identified {
+  readonly check: Check;
+  readonly identity: Identity;
+}
+
+/** Names the session, and says who this probably is. Of a group, the first member that names a parameter counts. */
+export function identify(
+  facts: Unidentified,
+  givenSessionId: string,
+  route: Route | undefined,
+  backends: TraitsByBackend,
+): Identified {
+  const members = (route?.backends ?? []).map((name) => backends.get(name));
+  const credentialParameter = members.find((member) => member?.credentialParameter)?.credentialParameter;
+  const device = members.find((member) => member?.device)?.device;
+  const credential =
+    (credentialParameter === undefined ? undefined : queryParameter(facts.query, credentialParameter)) ??
+    facts.query;
+  const sessionGiven = givenSessionId !== '';
+  const fingerprint = fingerprintOf(facts, credential, sessionGiven);
+  const sessionId = sessionGiven ? givenSessionId : derivedSessionId(facts.dialect, facts.edge, fingerprint);
+  const viewerKey = viewerKeyOf(
+    facts,
+    device === undefined ? undefined : queryParameter(facts.query, device),
+  );
+  return { check: { ...facts, sessionId, sessionGiven }, identity: { fingerprint, viewerKey } };
+}

@@ -1,0 +1,114 @@
+import type { Decision } from '#usher/domain';
+import fc from 'fast-check';
+import { DIALECTS } from '../registry.js';
+import { BadRequest, type EdgeRequest } from '../dialect.js';
+
+const ask = (headers: Record<string, string>, query = 'token=123'): EdgeRequest => ({
+  query,
+  headers,
+  remoteAddress: '192.0.2.1',
+});
+
+const ASTRA = {
+  'x-session-id': '42',
+  'x-channel-id': 'a001',
+  'x-real-ip': '192.0.2.7',
+  'x-real-path': '/play/a001/index.m3u8',
+  'x-real-ua': 'VLC/3',
+  'x-real-host': 'live.example.com',
+};
+
+describe('astra and alta read their documented headers', () => {
+  it.each([
+    [
+      'astra',
+      ASTRA,
+      {
+        givenSessionId: '42',
+        channel: 'a001',
+        ip: '192.0.2.7',
+        host: 'live.example.com',
+        origin: '',
+        byHand: false,
+      },
+    ],
+    [
+      'alta',
+      {
+        'x-session-id': 's1',
+        'x-real-ip': '2001:db8::7',
+        'x-real-path': '/sport1/hd/s1.m3u8',
+        'x-real-ua': 'VLC/3',
+        'x-real-origin': 'https://live.example.com:8443',
+      },
+      {
+        givenSessionId: 's1',
+        channel: 'sport1',
+        ip: '2001:db8::7',
+        host: 'live.example.com',
+        origin: 'https://live.example.com:8443',
+        byHand: false,
+      },
+    ],
+    [
+      'astra',
+      { 'user-agent': 'curl/8' },
+      { givenSessionId: '', ip: '192.0.2.1', userAgent: '', byHand: true },
+    ],
+  ] as const)('%s', (dialect, headers, expected) => {
+    expect(DIALECTS[dialect].parse(ask(headers))).toMatchObject({ ...expected, dialect, query: 'token=123' });
+  });
+
+  it('never takes the viewer’s own words for facts', () => {
+    const facts = DIALECTS.astra.parse(ask(ASTRA, 'ip=10.0.0.1&name=other&token=1'));
+    expect(facts).toMatchObject({
+      ip: '192.0.2.7',
+      channel: 'a001',
+      query: 'ip=10.0.0.1&name=other&token=1',
+    });
+  });
+
+  it('refuses an id of more than 256 bytes with a sentence', () => {
+    const parse = () => DIALECTS.astra.parse(ask({ ...ASTRA, 'x-session-id': 'x'.repeat(257) }));
+    expect(parse).toThrow(BadRequest);
+    expect(parse).toThrow('x-session-id is longer than 256 bytes');
+  });
+});
+
+const decision = (part: Partial<Decision>): Decision => ({
+  allow: true,
+  source: 'backend',
+  reason: 'backend-allowed',
+  ...part,
+});
+
+describe('what the edge is told', () => {
+  const promo = { header: 'X-Location', address: 'http://promo.example.com/' } as const;
+  it.each([
+    ['astra', decision({ sessionName: 'anna' }), 200, { 'X-Session-Name': 'anna' }],
+    ['astra', decision({ allow: false, status: 401 }), 401, {}],
+    ['astra', decision({ allow: false, status: 403, redirect: promo }), 403, { 'X-Location': promo.address }],
+    [
+      'astra',
+      decision({ allow: false, status: 302, redirect: { header: 'Location', address: '/promo' } }),
+      302,
+      { Location: '/promo' },
+    ],
+    ['astra', decision({ allow: false, source: 'fail-closed' }), 403, {}],
+    ['astra', decision({ allow: false, status: 503 }), 403, {}],
+    ['alta', decision({ sessionName: 'anna' }), 200, {}],
+    ['alta', decision({ allow: false, status: 401 }), 403, {}],
+    ['alta', decision({ allow: false, status: 302, redirect: promo }), 403, { 'X-Location': promo.address }],
+  ] as const)('%s %#', (dialect, given, status, headers) => {
+    expect(DIALECTS[dialect].render(given)).toEqual({ status, headers });
+  });
+
+  it('a session name never carries a control character into a header', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (name) => {
+        const { headers } = DIALECTS.astra.render(decision({ sessionName: `a${name}` }));
+        expect(headers['X-Session-Name']).not.toMatch(/[\r\n\0]/);
+      }),
+    );
+  });
+});
