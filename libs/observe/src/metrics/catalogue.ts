@@ -1,0 +1,141 @@
+/** What a metric is. Counters only rise and end in `_total`; times are in seconds. */
+export interface MetricDefinition<Label extends string = string> {
+  readonly name: `usher_${string}`;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly Label[];
+}
+
+function define<const Label extends string>(definition: MetricDefinition<Label>): MetricDefinition<Label> {
+  return Object.freeze(definition);
+}
+
+/** Every metric of ours, in one table: who has the number plugs it in with `metrics.read(METRICS.…, rows)`. */
+export const METRICS = {
+  info: define({
+    name: 'usher_info',
+    help: 'Always 1; says which version and role this process is.',
+    kind: 'gauge',
+    labels: ['version', 'role', 'node'],
+  }),
+  checks: define({
+    name: 'usher_checks_total',
+    help: 'Checks answered, by dialect, decision (allow, deny) and the rung of the ladder that answered.',
+    kind: 'counter',
+    labels: ['dialect', 'decision', 'source'],
+  }),
+  checkDuration: define({
+    name: 'usher_check_duration_seconds',
+    help: 'Time from a check’s arrival to its answer, by the rung of the ladder that answered.',
+    kind: 'histogram',
+    labels: ['source'],
+  }),
+  cacheLookups: define({
+    name: 'usher_cache_lookups_total',
+    help: 'Lookups in the decision cache; hits over all is its hit ratio.',
+    kind: 'counter',
+    labels: ['result'],
+  }),
+  cacheEntries: define({
+    name: 'usher_cache_entries',
+    help: 'Decisions kept in memory.',
+    kind: 'gauge',
+    labels: [],
+  }),
+  knownViewers: define({
+    name: 'usher_known_viewers',
+    help: 'Known viewers kept in memory.',
+    kind: 'gauge',
+    labels: [],
+  }),
+  viewers: define({
+    name: 'usher_viewers',
+    help: 'Viewers while their backend cannot be asked: carried, known, on-trust. Never summed: only the last are free.',
+    kind: 'gauge',
+    labels: ['backend', 'standing'],
+  }),
+  sessions: define({
+    name: 'usher_sessions',
+    help: 'Sessions in the registry by presence: seen, listed, assumed.',
+    kind: 'gauge',
+    labels: ['presence'],
+  }),
+  breakerState: define({
+    name: 'usher_breaker_state',
+    help: '1 for the state that the backend’s breaker is in: closed, suspended, half-open, ramping.',
+    kind: 'gauge',
+    labels: ['backend', 'state'],
+  }),
+  breakerTransitions: define({
+    name: 'usher_breaker_transitions_total',
+    help: 'Changes of the backend’s breaker, by the state that it went to.',
+    kind: 'counter',
+    labels: ['backend', 'to'],
+  }),
+  backendCalls: define({
+    name: 'usher_backend_calls_total',
+    help: 'Calls to a backend by result: allow, deny, or the reason why no answer could be had.',
+    kind: 'counter',
+    labels: ['backend', 'result'],
+  }),
+  backendDuration: define({
+    name: 'usher_backend_call_duration_seconds',
+    help: 'Time of one call to a backend.',
+    kind: 'histogram',
+    labels: ['backend'],
+  }),
+  backendInFlight: define({
+    name: 'usher_backend_calls_in_flight',
+    help: 'Calls to a backend that are not answered yet, of this process.',
+    kind: 'gauge',
+    labels: ['backend'],
+  }),
+  busLag: define({
+    name: 'usher_bus_lag_seconds',
+    help: 'Age of the last question at the moment it was read from the bus.',
+    kind: 'gauge',
+    labels: ['lane'],
+  }),
+  busMessages: define({
+    name: 'usher_bus_messages_total',
+    help: 'Messages of the bus by what became of them: sent, answered, taken, expired, refused.',
+    kind: 'counter',
+    labels: ['result'],
+  }),
+  busTimeouts: define({
+    name: 'usher_bus_timeouts_total',
+    help: 'Questions that nobody took, or that were taken and not answered, in time.',
+    kind: 'counter',
+    labels: ['kind'],
+  }),
+  redisAway: define({
+    name: 'usher_redis_away',
+    help: '1 while Redis is taken for away.',
+    kind: 'gauge',
+    labels: [],
+  }),
+  clockOffset: define({
+    name: 'usher_clock_offset_seconds',
+    help: 'Redis’ time minus this machine’s.',
+    kind: 'gauge',
+    labels: [],
+  }),
+  eventLoopLag: define({
+    name: 'usher_event_loop_lag_seconds',
+    help: 'Delay of the event loop since the last scrape: mean, p99, max.',
+    kind: 'gauge',
+    labels: ['quantile'],
+  }),
+  whyDropped: define({
+    name: 'usher_why_dropped_total',
+    help: 'Answers that could not be recorded in Redis for `why`; this process still remembers them.',
+    kind: 'counter',
+    labels: [],
+  }),
+  unreadable: define({
+    name: 'usher_metrics_unreadable_total',
+    help: 'Metrics left out of a scrape, because their source failed, was late or had too many rows.',
+    kind: 'counter',
+    labels: ['metric'],
+  }),
+} as const;
