@@ -5,6 +5,9 @@ import picomatch from 'picomatch';
 /** A longer value matches no pattern: a viewer's words never keep a regular expression busy. */
 const MAX_MATCHED_VALUE = 1024;
 
+/** As Astra does by itself. */
+const OPEN: FailMode = { kind: 'open' };
+
 /** Whom to ask about a check, and what if nobody can be asked. */
 export interface Route {
   /** The backend or group; undefined: access is public. */
@@ -40,7 +43,7 @@ function compiled(route: RouteConfig, config: Config): Route {
     target,
     backends,
     mode: route.mode ?? config.mode,
-    failMode: route.failMode ?? first?.failMode ?? { kind: 'open' },
+    failMode: route.failMode ?? first?.failMode ?? OPEN,
     overload: route.overload ?? first?.overload,
   });
 }
