@@ -10,3 +10,6 @@ export { CheckMetrics } from './metrics/check-metrics.js';
 export { Latency, LatencyFamily } from './metrics/latency.js';
 export { Metrics } from './metrics/metrics.js';
 export type { MetricRow, MetricSource } from './metrics/metrics.js';
+export type { HealthContribution } from './health/contribution.js';
+export { HealthServer } from './health/health-server.js';
+export type { HealthServerOptions } from './health/health-server.js';
