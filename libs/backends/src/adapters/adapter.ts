@@ -1,0 +1,52 @@
+import type { BackendAnswer, Check } from '#usher/domain';
+
+/** What of a check a backend's answer may depend on. */
+export type Input = 'query' | 'ip' | 'channel' | 'path' | 'host' | 'userAgent';
+
+export interface AskOptions {
+  /** The whole call's time, ms: waiting for a connection, connecting, headers and body. */
+  readonly timeoutMs: number;
+  /** Nobody wants the answer any longer: the call is cut and `ask` rejects with CallCancelled. */
+  readonly signal?: AbortSignal;
+}
+
+/** Speaks one backend's protocol. It knows neither breaker nor bulkhead: those stand around it. */
+export interface Adapter {
+  readonly name: string;
+  /** The inputs that its backend sees, without those that the operator declared irrelevant. */
+  readonly sees: readonly Input[];
+  /** Two checks with equal keys ask the same question: they may share an answer. Holds the query: a secret. */
+  questionKey(check: Check): string;
+  /**
+   * Asks. Whatever the backend or the viewer does is a value; the only rejection is CallCancelled, after `signal`
+   * aborted: neither success nor failure, it must never reach a breaker.
+   */
+  ask(check: Check, options: AskOptions): Promise<BackendAnswer>;
+  /** Closes its connections; calls under way end as `unavailable`, because us. */
+  close(): Promise<void>;
+}
+
+/** The inputs, each with its length before it: no two lists of inputs share one key. */
+export function questionKeyOf(check: Check, sees: readonly Input[]): string {
+  let key = '';
+  for (const input of sees) {
+    const value = check[input];
+    key += `${value.length}:${value}`;
+  }
+  return key;
+}
+
+/** Throws where two users could share one grant: the query is the credential. */
+export function seenInputs(
+  name: string,
+  all: readonly Input[],
+  irrelevant: readonly Input[],
+): readonly Input[] {
+  if (irrelevant.includes('query')) {
+    throw new Error(
+      `backends.${name}.irrelevant: the query cannot be irrelevant: it carries the credential, and one viewer’s ` +
+        `allow would be everybody’s. Allowed: ip, channel, path, host, userAgent`,
+    );
+  }
+  return all.filter((input) => !irrelevant.includes(input));
+}

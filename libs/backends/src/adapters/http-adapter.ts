@@ -1,0 +1,88 @@
+import type { BackendConfig } from '#usher/config';
+import type { BackendAnswer, Clock } from '#usher/domain';
+import { targetOf } from '../http/address.js';
+import { astraHeaders } from '../http/astra-request.js';
+import { createCaller } from '../http/caller.js';
+import type { Reply } from '../http/exchange.js';
+import { ExchangeFailed } from '../http/exchange-error.js';
+import { backendFailure } from '../http/failure.js';
+import { judgeStatus, type StatusRules } from '../http/judge-status.js';
+import { allowFacts, redirectIn } from '../http/reply-facts.js';
+import type { Unavailable, Verdict } from '../http/verdict.js';
+import { type Adapter, questionKeyOf, seenInputs } from './adapter.js';
+import type { Middleware } from './middleware.js';
+
+/** What is sent with every question; some firewalls in front of portals refuse requests without these. */
+const OWN_HEADERS = ['Accept', '*/*', 'User-Agent', 'Usher'];
+
+/** The adapter of one kind of middleware. Throws for a configuration that makes no sense, naming the setting. */
+export function httpAdapter(
+  name: string,
+  config: BackendConfig,
+  middleware: Middleware,
+  clock: Clock,
+): Adapter {
+  const sees = seenInputs(name, middleware.sees, config.irrelevant);
+  const target = targetOf(middleware.address(new URL(config.url)));
+  const rules = middleware.rules(config);
+  const caller = createCaller(target.origin, config, clock);
+  const status: StatusRules = {
+    otherStatus: config.otherStatus ?? middleware.otherStatus,
+    pathname: target.pathname,
+  };
+  const own =
+    target.authorization === undefined
+      ? OWN_HEADERS
+      : [...OWN_HEADERS, 'Authorization', target.authorization];
+
+  return {
+    name,
+    sees,
+    questionKey: (check) => questionKeyOf(check, sees),
+    async ask(check, { timeoutMs, signal }) {
+      const startedAt = clock.monotonic();
+      const path = target.path(check.query);
+      if (path === undefined) return badRequest(name);
+      const get = { path, headers: astraHeaders(check, own), needsBody: rules.needsBody };
+      try {
+        const reply = await caller.get(get, timeoutMs, signal);
+        const verdict = rules.judge(reply, judgeStatus(reply, status));
+        return answerOf(name, verdict, reply, clock.monotonic() - startedAt);
+      } catch (error) {
+        if (!(error instanceof ExchangeFailed)) throw error;
+        const failure = backendFailure(error, target.secure, timeoutMs);
+        return unavailable(name, failure, clock.monotonic() - startedAt);
+      }
+    },
+    close: () => caller.close(),
+  };
+}
+
+/** A query that no HTTP request can carry, a tab in it for instance: no token of any backend's, so not asked about. */
+function badRequest(backend: string): BackendAnswer {
+  return { kind: 'deny', backend, reason: 'bad-request', status: 403, tookMs: 0 };
+}
+
+function answerOf(backend: string, verdict: Verdict, reply: Reply, tookMs: number): BackendAnswer {
+  const { status, headers } = reply;
+  if (verdict.kind === 'unavailable') return unavailable(backend, verdict, tookMs, status);
+  const redirect = redirectIn(status, headers);
+  if (verdict.kind === 'deny') {
+    const reason = redirect === undefined ? 'backend-denied' : 'backend-redirected';
+    return { kind: 'deny', backend, reason, status: verdict.status, redirect, tookMs };
+  }
+  return {
+    kind: 'allow',
+    backend,
+    reason: 'backend-allowed',
+    ...allowFacts(headers),
+    redirect,
+    status,
+    tookMs,
+  };
+}
+
+function unavailable(backend: string, failure: Unavailable, tookMs: number, status?: number): BackendAnswer {
+  const { because, reason, detail } = failure;
+  return { kind: 'unavailable', backend, because, reason, detail, status, tookMs };
+}

@@ -1,0 +1,3 @@
+export type { Adapter, AskOptions, Input } from './adapters/adapter.js';
+export { createAdapter } from './adapters/create-adapter.js';
+export { CallCancelled } from './http/exchange-error.js';
