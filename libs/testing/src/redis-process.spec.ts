@@ -41,7 +41,7 @@ describe('startRedis', () => {
     redis = await startRedis({ persist: true });
     await redis.cli('SET', 'key', 'value');
     await redis.kill();
-    await expect(redis.cli('PING')).rejects.toThrow();
+    await expect(redis.cli('PING')).rejects.toThrow('refused');
     await redis.restart();
     expect(await redis.cli('GET', 'key')).toBe('value');
     await redis.restart({ empty: true });

@@ -1,0 +1,110 @@
+/** All names of keys in Redis. People read them with redis-cli; what belongs together shares a hash tag, `{07}`. */
+
+/** Streams of control events, tailed by every process. */
+export const CONTROL = 'usher:control';
+export const HOLDS = 'usher:holds';
+/** Made anew with an empty Redis: who sees it change offers back what it remembers. */
+export const EPOCH = 'usher:epoch';
+
+const PLAIN = /^[A-Za-z0-9._@-]*$/;
+const ESCAPED = Array.from({ length: 256 }, (_, byte) => {
+  const char = String.fromCharCode(byte);
+  return PLAIN.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+});
+
+/**
+ * A byte string (one character per byte) as part of a key: each byte outside [A-Za-z0-9._@-] becomes %XX, so no two
+ * names share one key and no name holds a separator or a hash tag. A character over 255 counts as its UTF-8 bytes.
+ */
+export function encodeName(name: string): string {
+  if (PLAIN.test(name)) return name;
+  let text = '';
+  for (const byte of bytesOf(name)) text += ESCAPED[byte]!;
+  return text;
+}
+
+/** The byte string that `encodeName` made a name of. */
+export function decodeName(name: string): string {
+  return name.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+function bytesOf(name: string): Buffer {
+  const isByteString = Array.prototype.every.call(name, (char: string) => char.charCodeAt(0) <= 255);
+  if (isByteString) return Buffer.from(name, 'latin1');
+  return Buffer.concat(
+    Array.from(name, (char) => Buffer.from(char, char.charCodeAt(0) <= 255 ? 'latin1' : 'utf8')),
+  );
+}
+
+/** CRC16-XMODEM, as Redis Cluster computes slots with it. */
+const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
+export function crc16(text: string): number {
+  let crc = 0;
+  for (let i = 0; i < text.length; i += 1) {
+    const byte = text.charCodeAt(i);
+    if (byte > 255) return crc16(bytesOf(text).toString('latin1'));
+    crc = ((crc << 8) ^ CRC16[((crc >> 8) ^ byte) & 0xff]!) & 0xffff;
+  }
+  return crc;
+}
+
+/** Two digits: which shard of sessions a `namespace/user`, or else an `edge/session id`, belongs to. */
+export function shardOf(text: string, shards: number): string {
+  return String(crc16(text) % shards).padStart(2, '0');
+}
+
+/** Hash: one session. */
+export function sessionKey(shard: string, edge: string, id: string): string {
+  return `usher:session:{${shard}}:${encodeName(edge)}:${encodeName(id)}`;
+}
+
+/** Sorted set: `<edge>:<id>` by alive-until. */
+export function aliveKey(shard: string): string {
+  return `usher:alive:{${shard}}`;
+}
+
+/** Hash: the sessions of one user. */
+export function userKey(shard: string, namespace: string, user: string): string {
+  return `usher:user:{${shard}}:${encodeName(namespace)}/${encodeName(user)}`;
+}
+
+/** Sorted set: the sessions on one channel. */
+export function channelKey(shard: string, channel: string): string {
+  return `usher:channel:{${shard}}:${encodeName(channel)}`;
+}
+
+/** Stream, written by the script that changes the session. */
+export function eventsKey(shard: string): string {
+  return `usher:events:{${shard}}`;
+}
+
+/** A viewer whom a backend allowed lately. */
+export function knownKey(shard: string, backend: string, viewerKey: string): string {
+  return `usher:known:{${shard}}:${encodeName(backend)}:${encodeName(viewerKey)}`;
+}
+
+/** String: the shard of a session; in a slot of its own. */
+export function whereKey(edge: string, id: string): string {
+  return `usher:where:${encodeName(edge)}:${encodeName(id)}`;
+}
+
+/** The bus's streams, all in one slot: `usher:{bus}:ask:portal`. */
+export function busKey(...parts: readonly string[]): string {
+  return ['usher:{bus}', ...parts.map(encodeName)].join(':');
+}
+
+/** A living process. */
+export function nodeKey(id: string): string {
+  return `usher:node:${encodeName(id)}`;
+}
+
+/** A backend's breaker: its state, or a part of it such as the lease or the votes; one slot a backend. */
+export function breakerKey(backend: string, part?: string): string {
+  const key = `usher:breaker:{${encodeName(backend)}}`;
+  return part === undefined ? key : `${key}:${encodeName(part)}`;
+}
