@@ -9,7 +9,6 @@ import type {
 } from '#usher/domain';
 import type { CheckContext } from './check-context.js';
 import type { KnownMemory } from './known-memory.js';
-import type { RungTimes } from './rung-times.js';
 
 /** Who was asked, and what was said. */
 export interface Asking {
@@ -25,7 +24,6 @@ export class Asker {
     private readonly bus: QuestionBus,
     private readonly direct: BackendPort,
     private readonly known: KnownMemory,
-    private readonly times: RungTimes,
   ) {}
 
   /** Asks unless the breaker keeps the question back: then it is unavailable at once, because of the backend. */
@@ -51,15 +49,10 @@ export class Asker {
     const { check, identity } = context;
     const deadline = this.clock.now() + (context.deadline - this.clock.monotonic());
     const question: Question = { check, identity, target, known, deadline, probes };
-    const started = this.clock.monotonic();
     const asked = await this.bus.ask(question);
-    this.times.took('backend', this.clock.monotonic() - started);
     if (asked.kind === 'answered') return { answer: asked.answer, source: 'backend' };
     if (asked.kind === 'full') return { answer: overloaded(target), source: 'backend' };
-    const direct = this.clock.monotonic();
-    const answer = await this.direct.ask(question);
-    this.times.took('direct', this.clock.monotonic() - direct);
-    return { answer, source: 'direct' };
+    return { answer: await this.direct.ask(question), source: 'direct' };
   }
 }
 

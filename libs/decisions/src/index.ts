@@ -9,7 +9,6 @@ export type { LadderParts, LadderTimes } from './ladder.js';
 export { ObserveMode } from './observe-mode.js';
 export { compileRoutes } from './routes.js';
 export type { Route, Routed } from './routes.js';
-export type { RungTimes, TimedRung } from './rung-times.js';
 export { authorizedUntil, sessionOfAllow } from './session-of.js';
 export type { SessionLife } from './session-of.js';
 export { SharedAnswers } from './shared-answers.js';

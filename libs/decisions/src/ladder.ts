@@ -12,7 +12,6 @@ import type { Asker, Asking } from './asking.js';
 import type { CheckContext, Settled, Verdict } from './check-context.js';
 import { keptName, type Kept, type KeptDecisions } from './kept-decisions.js';
 import type { KnownMemory } from './known-memory.js';
-import type { RungTimes } from './rung-times.js';
 import { sessionOfAllow, sessionOfDecision, type SessionLife } from './session-of.js';
 import type { SharedAnswers } from './shared-answers.js';
 import type { SingleFlight } from './single-flight.js';
@@ -44,7 +43,6 @@ export interface LadderParts {
   /** Every input that the target's backends see; equal keys are the same question. */
   readonly questionKey: (context: CheckContext, target: string) => string;
   readonly times: LadderTimes;
-  readonly rungs: RungTimes;
 }
 
 /** The life of a check: each rung answers, or passes it on. Every check is answered within its deadline. */
@@ -73,6 +71,12 @@ export class Ladder {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** No route matches: a gap in our configuration, never the viewer's fault. Kept for nobody. */
+  unrouted(context: CheckContext): Settled {
+    const gap = unavailableBecauseUs(context, 'no-route', 'no route matches this check');
+    return { decision: { ...this.parts.standIn.decideNow(context, gap), reason: 'no-route' }, answer: gap };
   }
 
   private async climb(context: CheckContext): Promise<Settled> {
@@ -143,15 +147,12 @@ export class Ladder {
 
   /** Rung `session`: another gateway may have decided. */
   private async keptElsewhere(context: CheckContext): Promise<Verdict | undefined> {
-    const started = this.parts.clock.monotonic();
     try {
       const found = await this.parts.registry.find(context.check, context.identity.fingerprint);
       return this.foundElsewhere(context, found);
     } catch {
       context.registryFailed = true;
       return this.standsWhileAway(context);
-    } finally {
-      this.parts.rungs.took('registry', this.parts.clock.monotonic() - started);
     }
   }
 
@@ -279,10 +280,7 @@ export class Ladder {
   }
 
   private async standIn(context: CheckContext, unavailable: UnavailableAnswer): Promise<Verdict> {
-    const started = this.parts.clock.monotonic();
-    const decision = await this.parts.standIn.decide(context, unavailable);
-    this.parts.rungs.took('stand-in', this.parts.clock.monotonic() - started);
-    return this.stoodIn(context, decision, unavailable);
+    return this.stoodIn(context, await this.parts.standIn.decide(context, unavailable), unavailable);
   }
 
   private stoodIn(context: CheckContext, decision: Decision, answer?: Verdict['answer']): Verdict {
@@ -330,7 +328,7 @@ function isRunning(session: Session, now: number): boolean {
 
 function unavailableBecauseUs(
   context: CheckContext,
-  reason: 'deadline' | 'internal',
+  reason: 'deadline' | 'internal' | 'no-route',
   detail: string,
 ): UnavailableAnswer {
   return {

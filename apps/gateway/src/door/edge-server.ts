@@ -1,0 +1,96 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { Module, type DynamicModule, type LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyServerOptions } from 'fastify';
+import { CheckDoor } from './check-door.js';
+import { CheckController } from './check.controller.js';
+import type { Memory } from './memory.js';
+
+/** An idle connection is kept so long: a reset in the moment of a check is an allow at an Astra. Milliseconds. */
+const KEEP_ALIVE = 600_000;
+/** Whoever sends its headers slower is cut off, ms. */
+const HEADERS_TIMEOUT = 10_000;
+/** A webhook's body, bytes. */
+const MAX_BODY = 64 * 1024;
+
+export interface EdgeServerOptions {
+  readonly door: CheckDoor;
+  readonly memory: Memory;
+  readonly logger: LoggerService;
+  /** Request line and headers together, bytes. */
+  readonly maxHead: number;
+  readonly maxRequestLine: number;
+}
+
+@Module({})
+class EdgeModule {
+  static of(door: CheckDoor): DynamicModule {
+    return {
+      module: EdgeModule,
+      controllers: [CheckController],
+      providers: [{ provide: CheckDoor, useValue: door }],
+    };
+  }
+}
+
+/**
+ * The edges' port: Fastify under Nest, and in front of its router a listener that answers what is known by heart.
+ * Not yet listening.
+ */
+export async function createEdgeServer(options: EdgeServerOptions): Promise<NestFastifyApplication> {
+  const fastifyOptions: FastifyServerOptions<Server> = {
+    serverFactory: (handler) => inFront(options, handler),
+    bodyLimit: MAX_BODY,
+    // The viewer's query is not ours to parse, and a path that is no valid URL is a check like any other.
+    routerOptions: { querystringParser: () => ({}), maxParamLength: options.maxRequestLine },
+    frameworkErrors: (_error, request, reply) => {
+      reply.hijack();
+      void options.door.answer(request.raw, reply.raw, undefined);
+    },
+    clientErrorHandler: (error, socket) => refuse(error, socket, options.maxRequestLine),
+  };
+  const adapter = new FastifyAdapter(fastifyOptions);
+  const fastify = adapter.getInstance();
+  // A webhook's payload is not documented: it is read as text, and understood where it is used.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  const app = await NestFactory.create<NestFastifyApplication>(EdgeModule.of(options.door), adapter, {
+    logger: options.logger,
+    bodyParser: false,
+    abortOnError: false,
+  });
+  return app;
+}
+
+function inFront({ memory, maxHead }: EdgeServerOptions, handler: RequestListener): Server {
+  const server = createServer(
+    { maxHeaderSize: maxHead, keepAliveTimeout: KEEP_ALIVE },
+    (request, response) => {
+      if (request.method === 'GET' && memory.answer(request, response)) return;
+      handler(request, response);
+    },
+  );
+  server.headersTimeout = HEADERS_TIMEOUT;
+  return server;
+}
+
+type ConnectionError = Parameters<NonNullable<FastifyServerOptions<Server>['clientErrorHandler']>>[0];
+
+const rawPacketOf = (error: ConnectionError): Buffer | undefined =>
+  Buffer.isBuffer(error.rawPacket) ? error.rawPacket : undefined;
+
+/** What node's parser refuses never becomes a request; it still gets an answer that says why. */
+function refuse(error: ConnectionError, socket: Socket, maxRequestLine: number): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const firstLineEnds = rawPacketOf(error)?.indexOf('\n') ?? -1;
+  const longLine = tooLarge && (firstLineEnds === -1 || firstLineEnds > maxRequestLine);
+  const status = longLine
+    ? '414 URI Too Long'
+    : tooLarge
+      ? '431 Request Header Fields Too Large'
+      : '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,57 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Kept, KeptDecisions } from '#usher/decisions';
+import type { EdgeAnswer } from '#usher/dialects';
+import type { DialectName } from '#usher/domain';
+import type { CheckMetrics } from '#usher/observe';
+import { LRUCache } from 'lru-cache';
+import { flatHeaders, writeAnswer, type FlatHeaders, type ReplyStyle } from './reply.js';
+import { requestKey } from './request-key.js';
+
+interface Remembered {
+  readonly kept: Kept;
+  readonly dialect: DialectName;
+  readonly status: number;
+  readonly headers: FlatHeaders;
+}
+
+/**
+ * The hot path: a request that is to the letter one that was answered is answered again, as long as what was decided
+ * stands. One string key into a map; no JSON, no regular expression, nothing awaited.
+ */
+export class Memory {
+  private readonly answers: LRUCache<string, Remembered>;
+
+  constructor(
+    private readonly kept: KeptDecisions,
+    private readonly metrics: CheckMetrics,
+    private readonly style: ReplyStyle,
+    private readonly nextId: () => string,
+    entries: number,
+  ) {
+    this.answers = new LRUCache({ max: entries });
+  }
+
+  /** True when it was answered. */
+  answer(request: IncomingMessage, response: ServerResponse): boolean {
+    const known = this.answers.get(requestKey(request));
+    if (known === undefined || !this.kept.isFresh(known.kept)) {
+      this.metrics.miss();
+      return false;
+    }
+    const { decision } = known.kept;
+    this.kept.note(known.kept);
+    this.metrics.hit();
+    this.metrics.count(known.dialect, decision.allow, decision.source);
+    writeAnswer(response, this.style, known.status, known.headers, decision.source, this.nextId());
+    return true;
+  }
+
+  keep(request: IncomingMessage, dialect: DialectName, kept: Kept, answer: EdgeAnswer): void {
+    const { status } = answer;
+    this.answers.set(requestKey(request), { kept, dialect, status, headers: flatHeaders(answer) });
+  }
+
+  get size(): number {
+    return this.answers.size;
+  }
+}

@@ -1,0 +1,361 @@
+import { configSchema } from '#usher/config';
+import type {
+  Admission,
+  AllowAnswer,
+  Asked,
+  BackendAnswer,
+  Check,
+  DenyAnswer,
+  FoundSession,
+  KnownViewer,
+  Question,
+  Session,
+  UnavailableAnswer,
+} from '#usher/domain';
+import { ManualClock } from '#usher/testing';
+import { Asker, type Asking } from './asking.js';
+import type { CheckContext } from './check-context.js';
+import { KeptDecisions } from './kept-decisions.js';
+import { KnownMemory } from './known-memory.js';
+import { Ladder } from './ladder.js';
+import { compileRoutes } from './routes.js';
+import { SharedAnswers } from './shared-answers.js';
+import { SingleFlight } from './single-flight.js';
+import { StandIn } from './stand-in.js';
+import { identify, traitsOf } from './traits.js';
+
+const allow = (part: Partial<AllowAnswer> = {}): AllowAnswer => ({
+  kind: 'allow',
+  backend: 'portal',
+  reason: 'backend-allowed',
+  status: 200,
+  tookMs: 1,
+  ...part,
+});
+const deny = (part: Partial<DenyAnswer> = {}): DenyAnswer => ({
+  kind: 'deny',
+  backend: 'portal',
+  reason: 'backend-denied',
+  status: 403,
+  tookMs: 1,
+  ...part,
+});
+const unavailable = (because: 'backend' | 'us'): UnavailableAnswer => ({
+  kind: 'unavailable',
+  backend: 'portal',
+  because,
+  reason: because === 'us' ? 'bulkhead-full' : 'backend-unreachable',
+  detail: '',
+  tookMs: 1,
+});
+
+/** The ladder over hand-written ports that say what a test wants and note what they were told. */
+function ladderOf(backend: Record<string, unknown> = {}, extra: Record<string, unknown> = {}) {
+  const config = configSchema.parse({
+    backends: { portal: { type: 'http', url: 'http://portal.example.com', ...backend } },
+    ...extra,
+  });
+  const clock = new ManualClock();
+  const backends = traitsOf(config);
+  const said = {
+    overBus: [] as BackendAnswer[],
+    asked: { kind: 'answered' } as Asked | { kind: 'answered' },
+    direct: allow() as BackendAnswer,
+    admission: undefined as Admission | undefined,
+    found: { kind: 'none' } as FoundSession | Error,
+    known: undefined as KnownViewer | undefined | Error,
+    answer: allow() as BackendAnswer | Promise<BackendAnswer>,
+  };
+  const told = { opened: [] as Session[], busQuestions: [] as Question[], directQuestions: [] as Question[] };
+  const known = new KnownMemory(
+    clock,
+    {
+      find: async () => {
+        if (said.known instanceof Error) throw said.known;
+        return said.known;
+      },
+      remember: async () => undefined,
+    },
+    config.gateway.knownFor,
+    1000,
+  );
+  const asker = new Asker(
+    clock,
+    {
+      isClosed: () => said.admission === undefined,
+      admit: async () => said.admission ?? { kind: 'ask' },
+    },
+    {
+      ask: async (question) => {
+        told.busQuestions.push(question);
+        return said.asked.kind === 'answered' ? { kind: 'answered', answer: await said.answer } : said.asked;
+      },
+    },
+    {
+      ask: async (question) => {
+        told.directQuestions.push(question);
+        return said.direct;
+      },
+    },
+    known,
+  );
+  const kept = new KeptDecisions(clock, 1000);
+  const shared = new SharedAnswers(clock, config.gateway.answerTtl, 1000);
+  const ladder = new Ladder({
+    clock,
+    registry: {
+      find: async () => {
+        if (said.found instanceof Error) throw said.found;
+        return said.found;
+      },
+      open: async (session) => void told.opened.push(session),
+    },
+    asker,
+    kept,
+    shared,
+    flights: new SingleFlight<Asking>(),
+    known,
+    standIn: new StandIn(clock, known),
+    backends,
+    questionKey: ({ check }, target) => `${target}/${check.query}/${check.ip}/${check.channel}`,
+    times: {
+      assumedLife: config.gateway.assumedLife,
+      grace: config.gateway.grace,
+      denial: config.gateway.answerTtl.deny,
+    },
+  });
+  const routeOf = compileRoutes(config);
+  const context = (part: Partial<Check> = {}, deadlineMs = 2000): CheckContext => {
+    const facts = {
+      id: 'check-1',
+      dialect: 'astra' as const,
+      edge: 'astra-1',
+      channel: 'a001',
+      ip: '192.0.2.7',
+      path: '/play/a001/index.m3u8',
+      userAgent: 'VLC/3',
+      host: 'live.example.com',
+      origin: '',
+      query: 'token=123',
+      ...part,
+    };
+    const route = routeOf(facts)!;
+    return {
+      ...identify(facts, part.sessionId ?? '42', route, backends),
+      route,
+      habit: 'once',
+      opensWhenAlone: true,
+      deadline: clock.monotonic() + deadlineMs,
+    };
+  };
+  /** The control stream had a gap: a revocation may have been missed. */
+  const gap = () => {
+    kept.generation += 1;
+    shared.clear();
+  };
+  return { ladder, context, said, told, clock, kept, gap };
+}
+
+type World = ReturnType<typeof ladderOf>;
+const sources = async ({ ladder, context }: World, part: Partial<Check> = {}) => {
+  const { decision } = await ladder.decide(context(part));
+  return `${decision.allow ? 'allow' : 'deny'} ${decision.source}`;
+};
+
+describe('a healthy cluster', () => {
+  it('asks the workers once, and answers the session from memory for hours without X-AuthDuration', async () => {
+    const world = ladderOf();
+    expect(await sources(world)).toBe('allow backend');
+    world.clock.advance(8 * 3_600_000);
+    expect(await sources(world)).toBe('allow cache');
+    expect(world.told.busQuestions).toHaveLength(1);
+  });
+
+  it('shares an answer with another session, which is opened by itself', async () => {
+    const world = ladderOf();
+    await sources(world);
+    expect(await sources(world, { sessionId: '43' })).toBe('allow cache');
+    expect(world.told.busQuestions).toHaveLength(1);
+    expect(world.told.opened.map(({ sessionId }) => sessionId)).toEqual(['43']);
+  });
+
+  it('never shares an answer of a one-shot credential for longer than answerTtl', async () => {
+    const world = ladderOf({ type: 'ministra' });
+    world.said.answer = allow({ authDuration: 36_000 });
+    await sources(world);
+    world.clock.advance(31_000);
+    world.said.answer = deny();
+    expect(await sources(world, { sessionId: '43' })).toBe('deny backend');
+    expect(await sources(world)).toBe('allow cache');
+  });
+
+  it('asks anew about another viewer under the same edge and session id', async () => {
+    const world = ladderOf();
+    await sources(world);
+    world.said.answer = deny();
+    expect(await sources(world, { query: 'token=stolen', ip: '198.51.100.9' })).toBe('deny backend');
+  });
+
+  it('puts one question for many that ask it at once', async () => {
+    const world = ladderOf();
+    let answer!: (value: BackendAnswer) => void;
+    world.said.answer = new Promise((resolve) => (answer = resolve));
+    const checks = Array.from({ length: 10 }, (_, i) => sources(world, { sessionId: `s${i}` }));
+    await new Promise(setImmediate);
+    answer(allow());
+    expect(new Set(await Promise.all(checks))).toEqual(new Set(['allow backend']));
+    expect(world.told.busQuestions).toHaveLength(1);
+    expect(world.told.opened).toHaveLength(9);
+  });
+
+  it('knows a session that another gateway opened', async () => {
+    const world = ladderOf();
+    await sources(world);
+    const other = ladderOf();
+    other.said.found = { kind: 'same', session: [...world.kept.sessions()][0]! };
+    expect(await sources(other)).toBe('allow session');
+    expect(other.told.busQuestions).toHaveLength(0);
+  });
+
+  it('asks nobody about a public channel, and opens its session', async () => {
+    const world = ladderOf(
+      {},
+      { routes: [{ match: { channel: 'promo-*' }, access: 'public' }, { backend: 'portal' }] },
+    );
+    expect(await sources(world, { channel: 'promo-1' })).toBe('allow rule');
+    expect(world.told.opened).toHaveLength(1);
+    expect(await sources(world, { channel: 'a001', sessionId: '43' })).toBe('allow backend');
+  });
+});
+
+describe('while a part is broken', () => {
+  it.each(['not-taken', 'silent', 'bus-away'] as const)(
+    'a question that is %s is put directly',
+    async (kind) => {
+      const world = ladderOf();
+      world.said.asked = { kind };
+      expect(await sources(world)).toBe('allow direct');
+      expect(world.told.opened).toHaveLength(1);
+    },
+  );
+
+  it('a bad token is denied with Redis dead', async () => {
+    const world = ladderOf();
+    Object.assign(world.said, { found: new Error('away'), asked: { kind: 'bus-away' }, direct: deny() });
+    expect(await sources(world)).toBe('deny direct');
+  });
+
+  it.each([
+    ['open', 'allow fail-open'],
+    ['stale', 'deny fail-closed'],
+    [{ stale: true, then: 'open' }, 'allow fail-open'],
+    ['closed', 'deny fail-closed'],
+  ])('nothing known, fail mode %p: %s', async (failMode, expected) => {
+    const world = ladderOf({ failMode });
+    world.said.answer = unavailable('backend');
+    expect(await sources(world)).toBe(expected);
+  });
+
+  it.each([
+    ['open', 'allow known'],
+    ['stale', 'allow known'],
+    ['closed', 'deny fail-closed'],
+  ])('a known viewer with a new credential, fail mode %p: %s', async (failMode, expected) => {
+    const world = ladderOf({ failMode });
+    await sources(world);
+    world.said.answer = unavailable('backend');
+    expect(await sources(world, { query: 'token=new', sessionId: '43' })).toBe(expected);
+  });
+
+  it.each(['open', 'stale', 'closed'])('an allowed credential plays on, fail mode %s', async (failMode) => {
+    const world = ladderOf({ failMode });
+    await sources(world);
+    world.clock.advance(60_000);
+    world.said.answer = unavailable('backend');
+    expect(await sources(world, { sessionId: '43' })).toBe('allow stale');
+  });
+
+  it('while a breaker is suspended nobody waits for the bus', async () => {
+    const world = ladderOf();
+    world.said.admission = { kind: 'outage', since: 0 };
+    expect(await sources(world)).toBe('allow fail-open');
+    expect(world.told.busQuestions).toHaveLength(0);
+  });
+
+  it('what stood in is kept for its own question, and asked about when the outage is over', async () => {
+    const world = ladderOf();
+    world.said.answer = unavailable('backend');
+    expect(await sources(world)).toBe('allow fail-open');
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('allow fail-open');
+    world.kept.dropStandIns('portal');
+    expect(await sources(world)).toBe('deny backend');
+  });
+
+  it.each([
+    [undefined, 'open', 'allow overload'],
+    [undefined, 'closed', 'deny overload'],
+    ['deny', 'open', 'deny overload'],
+  ])('our own overload %p with fail mode %s: %s', async (overload, failMode, expected) => {
+    const world = ladderOf({ overload, failMode });
+    world.said.answer = unavailable('us');
+    expect(await sources(world)).toBe(expected);
+  });
+
+  it('a check is answered in time though nobody answers', async () => {
+    const world = ladderOf();
+    world.said.answer = new Promise(() => undefined);
+    const { decision } = await world.ladder.decide(world.context({}, 60));
+    expect(decision).toMatchObject({ allow: true, source: 'overload', because: 'us' });
+  });
+
+  it('an answer that comes too late settles the session', async () => {
+    const world = ladderOf();
+    let answer!: (value: BackendAnswer) => void;
+    world.said.answer = new Promise((resolve) => (answer = resolve));
+    await world.ladder.decide(world.context({}, 60));
+    answer(allow({ user: 'anna' }));
+    await new Promise(setImmediate);
+    expect(await sources(world)).toBe('allow cache');
+    expect([...world.kept.sessions()][0]).toMatchObject({ user: 'anna', state: 'active' });
+  });
+});
+
+describe('a session that was allowed', () => {
+  it('is not cut by a one-shot token that is refused on a repeated question', async () => {
+    const world = ladderOf({ type: 'ministra' });
+    world.said.answer = allow({ authDuration: 60 });
+    await sources(world);
+    world.clock.advance(61_000);
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('allow session');
+    expect(world.told.opened.at(-1)).toMatchObject({ state: 'unconfirmed' });
+  });
+
+  it('ends when a reusable credential is refused', async () => {
+    const world = ladderOf({ credential: 'reusable' });
+    world.said.answer = allow({ authDuration: 60 });
+    await sources(world);
+    world.clock.advance(61_000);
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('deny backend');
+  });
+
+  it('is written back where the registry lost it, after a gap', async () => {
+    const world = ladderOf();
+    await sources(world);
+    world.gap();
+    expect(await sources(world)).toBe('allow session');
+    expect(world.told.opened).toHaveLength(1);
+    expect(world.told.busQuestions).toHaveLength(1);
+  });
+
+  it('stands after a gap while Redis is away', async () => {
+    const world = ladderOf();
+    await sources(world);
+    world.gap();
+    world.said.found = new Error('away');
+    expect(await sources(world)).toBe('allow session');
+    expect(world.told.busQuestions).toHaveLength(1);
+  });
+});
