@@ -4,9 +4,11 @@ import { Module, type DynamicModule, type LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyServerOptions } from 'fastify';
+import type { NetworkTest } from '../edges/networks.js';
 import { CheckDoor } from './check-door.js';
 import { CheckController } from './check.controller.js';
 import type { Memory } from './memory.js';
+import { acceptProxyProtocol } from './proxy-protocol.js';
 
 /** An idle connection is kept so long: a reset in the moment of a check is an allow at an Astra. Milliseconds. */
 const KEEP_ALIVE = 600_000;
@@ -22,6 +24,8 @@ export interface EdgeServerOptions {
   /** Request line and headers together, bytes. */
   readonly maxHead: number;
   readonly maxRequestLine: number;
+  /** Set: connections from these addresses start with a PROXY protocol preamble. */
+  readonly proxyProtocolFrom?: NetworkTest;
 }
 
 @Module({})
@@ -64,7 +68,10 @@ export async function createEdgeServer(options: EdgeServerOptions): Promise<Nest
   return app;
 }
 
-function inFront({ memory, maxHead }: EdgeServerOptions, handler: RequestListener): Server {
+function inFront(
+  { memory, maxHead, proxyProtocolFrom }: EdgeServerOptions,
+  handler: RequestListener,
+): Server {
   const server = createServer(
     { maxHeaderSize: maxHead, keepAliveTimeout: KEEP_ALIVE },
     (request, response) => {
@@ -73,6 +80,7 @@ function inFront({ memory, maxHead }: EdgeServerOptions, handler: RequestListene
     },
   );
   server.headersTimeout = HEADERS_TIMEOUT;
+  if (proxyProtocolFrom !== undefined) acceptProxyProtocol(server, proxyProtocolFrom);
   return server;
 }
 
