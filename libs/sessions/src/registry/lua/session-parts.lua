@@ -1,0 +1,77 @@
+--[[
+  Put in front of every script that changes sessions: what they share. All keys of a shard carry one tag ({07}), so
+  that whatever a session touches lies in one slot. KEYS[1] of each such script is the shard's `usher:alive:{07}`; the
+  keys of a session that is only found on the way (the one that is replaced, the one that expired) are built here from
+  that tag and from the names in its hash, where names stand encoded as they stand in keys (`user` is <namespace>/<user>).
+  A member names a session in every index: <edge>:<session id>, both encoded, so that the one colon parts them.
+]]
+local aliveKey = KEYS[1]
+local tag = string.match(aliveKey, '{[^}]*}')
+local function shardKey(kind) return 'usher:' .. kind .. ':' .. tag end
+local function sessionKeyOf(member) return shardKey('session') .. ':' .. member end
+local function userKeyOf(user) return shardKey('user') .. ':' .. user end
+local function channelKeyOf(channel) return shardKey('channel') .. ':' .. channel end
+local function edgeKeyOf(edge) return shardKey('edge') .. ':' .. edge end
+
+local HOUR = 3600000
+
+-- Cluster time, ms.
+local function clusterTime()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- A hash as a table; false where it is missing.
+local function hashOf(key)
+  local reply = redis.call('HGETALL', key)
+  if #reply == 0 then return false end
+  local hash = {}
+  for i = 1, #reply, 2 do hash[reply[i]] = reply[i + 1] end
+  return hash
+end
+
+-- One session more or less by presence and state.
+local function count(hash, by)
+  if hash.presence then redis.pcall('HINCRBY', shardKey('counts'), 'presence:' .. hash.presence, by) end
+  if hash.state then redis.pcall('HINCRBY', shardKey('counts'), 'state:' .. hash.state, by) end
+end
+
+-- An event into the shard's stream. `facts` is a list of names and values; missing ones are left out.
+local function tell(kept, kind, member, now, facts)
+  local entry = { 'type', kind, 'session', member, 'at', string.format('%.0f', now) }
+  for i = 1, #facts, 2 do
+    if facts[i + 1] and facts[i + 1] ~= '' then
+      entry[#entry + 1] = facts[i]
+      entry[#entry + 1] = facts[i + 1]
+    end
+  end
+  redis.pcall('XADD', shardKey('events'), 'MAXLEN', '~', kept, '*', unpack(entry))
+end
+
+-- Takes a member out of the indexes that its name alone tells.
+local function unlist(member)
+  local edge = string.match(member, '^[^:]*')
+  redis.pcall('ZREM', aliveKey, member)
+  redis.pcall('ZREM', edgeKeyOf(edge), member)
+  if redis.call('EXISTS', edgeKeyOf(edge)) == 0 then redis.pcall('ZREM', shardKey('edges'), edge) end
+end
+
+-- Takes a session out of its user's and its channel's index.
+local function unlink(member, hash)
+  if hash.user then redis.pcall('HDEL', userKeyOf(hash.user), member) end
+  if hash.channel then redis.pcall('ZREM', channelKeyOf(hash.channel), member) end
+end
+
+-- Ends a session: hash, indexes, counts, event. A key of another type than ours among them is left alone.
+local function forget(member, hash, reason, now, kept)
+  unlist(member)
+  unlink(member, hash)
+  count(hash, -1)
+  redis.call('DEL', sessionKeyOf(member))
+  local kind = reason == 'moved' and 'session.moved' or 'session.closed'
+  tell(kept, kind, member, now, {
+    'reason', reason, 'user', hash.user, 'channel', hash.channel, 'ip', hash.ip,
+    'backend', hash.backend, 'source', hash.source, 'state', hash.state, 'presence', hash.presence,
+    'openedAt', hash.openedAt, 'fingerprint', hash.fingerprint,
+  })
+end

@@ -1,0 +1,146 @@
+import { cut, readable } from '#usher/domain';
+import type { Presence, Session, SessionName, SessionState, Source } from '#usher/domain';
+import { decodeName, encodeName } from '#usher/redis';
+import { MAX_VALUE, boundName, boundUser } from './session-names.js';
+
+/** Of what this code writes. Version N speaks N-1; fields that it does not know stay as they are. */
+export const RECORD_VERSION = 1;
+
+/** Characters of one text in an event. */
+const MAX_EVENT_TEXT = 1024;
+
+const STATES: ReadonlySet<string> = new Set<SessionState>(['active', 'on-trust', 'unconfirmed', 'revoked']);
+const PRESENCES: ReadonlySet<string> = new Set<Presence>(['seen', 'listed', 'assumed']);
+
+/**
+ * A session as the fields and values of its hash. Channel and user stand encoded, as they stand in keys; the rest is
+ * text for people: what is longer than 64 bytes is cut (it is whole in the event).
+ */
+export function recordFields(session: Session): (string | number)[] {
+  return [
+    'version',
+    RECORD_VERSION,
+    'user',
+    session.user === '' ? '' : userValue(session.namespace, session.user),
+    'name',
+    textValue(session.sessionName),
+    'channel',
+    encodeName(boundName(session.channel)),
+    'ip',
+    textValue(session.ip),
+    'ua',
+    textValue(session.userAgent),
+    'host',
+    textValue(session.host),
+    'path',
+    textValue(session.path),
+    'edge',
+    encodeName(boundName(session.edge)),
+    'dialect',
+    session.dialect,
+    'backend',
+    session.backend,
+    'state',
+    session.state,
+    'source',
+    session.source,
+    'presence',
+    session.presence,
+    'openedAt',
+    instant(session.openedAt),
+    'authorizedUntil',
+    instant(session.authorizedUntil),
+    'fingerprint',
+    session.fingerprint,
+    'viewerKey',
+    session.viewerKey,
+  ];
+}
+
+/** `namespace/user`, both encoded. */
+export function userValue(namespace: string, user: string): string {
+  return `${encodeName(namespace)}/${encodeName(boundUser(namespace, user))}`;
+}
+
+/**
+ * The session in what a script read: alive-until, field, value, … Undefined where something is missing or unknown
+ * without which it is no session that we may answer from (another version's state, someone else's hash).
+ */
+export function readRecord(name: SessionName, reply: unknown): Session | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  const values = new Map<string, string>();
+  for (let i = 1; i + 1 < reply.length; i += 2) values.set(String(reply[i]), String(reply[i + 1]));
+  const fingerprint = values.get('fingerprint') ?? '';
+  const state = values.get('state') ?? '';
+  const presence = values.get('presence') ?? '';
+  const openedAt = Number(values.get('openedAt') ?? Number.NaN);
+  const authorizedUntil = Number(values.get('authorizedUntil') ?? Number.NaN);
+  const aliveUntil = Number(reply[0]);
+  if (fingerprint === '' || !isState(state) || !isPresence(presence)) return undefined;
+  if (![openedAt, authorizedUntil, aliveUntil].every(Number.isFinite)) return undefined;
+  const backend = values.get('backend') ?? '';
+  const text = (field: string): string => bytesOf(values.get(field) ?? '');
+  return {
+    edge: name.edge,
+    sessionId: name.sessionId,
+    ...readUser(values.get('user') ?? '', backend),
+    fingerprint,
+    viewerKey: values.get('viewerKey') ?? '',
+    channel: decodeName(values.get('channel') ?? ''),
+    ip: text('ip'),
+    userAgent: text('ua'),
+    host: text('host'),
+    path: text('path'),
+    dialect: values.get('dialect') ?? '',
+    backend,
+    sessionName: text('name'),
+    state,
+    // Only shown: a rung that another version has may be named here.
+    source: (values.get('source') ?? 'session') as Source,
+    presence,
+    openedAt,
+    authorizedUntil,
+    aliveUntil,
+  };
+}
+
+function readUser(value: string, backend: string): { namespace: string; user: string } {
+  const slash = value.indexOf('/');
+  if (slash === -1) return { namespace: backend, user: '' };
+  return { namespace: decodeName(value.slice(0, slash)), user: decodeName(value.slice(slash + 1)) };
+}
+
+function isState(text: string): text is SessionState {
+  return STATES.has(text);
+}
+
+function isPresence(text: string): text is Presence {
+  return PRESENCES.has(text);
+}
+
+/** Whole milliseconds. */
+function instant(ms: number): number {
+  return Math.round(ms);
+}
+
+/** Legible, without control characters, and at most 64 bytes of UTF-8. */
+function textValue(bytes: string): string {
+  const text = readable(bytes);
+  const encoded = Buffer.from(text, 'utf8');
+  if (encoded.length <= MAX_VALUE) return text;
+  // A character that the cut went through becomes U+FFFD, which is left out.
+  return encoded
+    .subarray(0, MAX_VALUE)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '');
+}
+
+/** What an event holds whole: legible, and bounded all the same. */
+export function wholeText(bytes: string): string {
+  return cut(readable(bytes), MAX_EVENT_TEXT);
+}
+
+/** Text as the byte string that it was made from. */
+function bytesOf(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
