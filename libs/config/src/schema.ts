@@ -1,12 +1,29 @@
 import type { FailMode } from '#usher/domain';
 import { z } from 'zod';
-import { address, duration, glob, httpUrl, pattern, size } from './units.js';
+import { address, duration, durationOf, glob, httpUrl, network, pattern, redisUrl, sizeOf } from './units.js';
 
 /**
  * The one schema of file and environment. Every key has a unit, a default and a description: the documented example
  * and the table of settings are generated from it.
  */
-const name = z.string().regex(/^[A-Za-z0-9._@-]{1,64}$/, 'a name of 1 to 64 letters, digits, or . _ @ -');
+const name = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/,
+    'a name of 1 to 64 letters, digits or . _ @ -, a letter or digit first',
+  );
+
+/** Where edges may ask from without being configured: loopback, private and link-local addresses. */
+const PRIVATE = [
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '169.254.0.0/16',
+  '::1',
+  'fc00::/7',
+  'fe80::/10',
+];
 
 const tlsFields = {
   ca: z.string().optional().describe('File with the certificate authorities to trust, PEM.'),
@@ -14,16 +31,15 @@ const tlsFields = {
 };
 
 export const redisSchema = z.strictObject({
-  url: z
-    .string()
-    .optional()
-    .describe(
+  url: redisUrl.optional().meta({
+    description:
       'redis://, rediss:// (TLS), several separated by commas for a Cluster. Without it Usher starts its own.',
-    ),
+    secret: 'address',
+  }),
   sentinels: z.array(address).default([]).describe('host:port of Sentinels; `master` names what they watch.'),
   master: z.string().default('usher').describe('The Sentinels’ name of the master.'),
   cluster: z.boolean().default(false).describe('The addresses are nodes of a Redis Cluster.'),
-  timeout: duration.default(30).describe('For one command of the hot path; more for remote sites.'),
+  timeout: durationOf(1).default(30).describe('For one command of the hot path; more for remote sites.'),
   shards: z
     .int()
     .min(1)
@@ -35,17 +51,21 @@ export const redisSchema = z.strictObject({
 
 export const gatewaySchema = z.strictObject({
   listen: address.default('0.0.0.0:1064').describe('Where edges ask.'),
+  edgesFrom: z
+    .array(network)
+    .default(PRIVATE)
+    .describe('With no `edges`: who may ask; each address is an edge of its own, of dialect astra.'),
   proxies: z
-    .array(z.string())
+    .array(network)
     .default([])
     .describe('Addresses or networks of load balancers in front of the gateways.'),
   proxyProtocol: z
     .boolean()
     .default(false)
     .describe('The load balancers speak the PROXY protocol (v1 or v2).'),
-  deadline: duration.default(2000).describe('Every check is answered within it, whatever is broken.'),
-  maxRequestLine: size.default(8192).describe('A longer request line gets 414.'),
-  maxHeaders: size.default(8192).describe('Larger headers get 431.'),
+  deadline: durationOf(50).default(2000).describe('Every check is answered within it, whatever is broken.'),
+  maxRequestLine: sizeOf(256).default(8192).describe('A longer request line gets 414.'),
+  maxHeaders: sizeOf(256).default(8192).describe('Larger headers get 431.'),
   answerHeaders: z.boolean().default(true).describe('Send X-Usher-Source and X-Usher-Id.'),
   cacheEntries: z.int().min(100).default(200_000).describe('Decisions kept in memory.'),
   answerTtl: z
@@ -67,28 +87,35 @@ export const gatewaySchema = z.strictObject({
 export const edgeSchema = z.strictObject({
   dialect: z.enum(['astra', 'alta']).default('astra').describe('The language the edge speaks.'),
   addresses: z
-    .array(z.string())
+    .array(network)
     .default([])
     .describe('Source addresses or networks that name this edge without a URL prefix.'),
-  secret: z.string().min(8).optional().describe('Then the address is /e/<edge>/<secret>/check.'),
+  secret: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{8,128}$/, '8 to 128 letters, digits, _ or -: it stands in an address')
+    .optional()
+    .meta({ description: 'Then the address is /e/<edge>/<secret>/check.', secret: 'all' }),
   control: z
     .strictObject({
       url: httpUrl.describe('The edge’s own API: Astra’s http://host:8000.'),
       user: z.string().default('').describe('Basic auth user.'),
-      password: z.string().default('').describe('Basic auth password.'),
+      password: z.string().default('').meta({ description: 'Basic auth password.', secret: 'all' }),
     })
     .optional()
     .describe('Where to read the session list, and to cut sessions.'),
-  listInterval: duration.default(30_000).describe('How often its session list is read, with jitter.'),
+  listInterval: durationOf(1000).default(30_000).describe('How often its session list is read, with jitter.'),
   sessionTimeout: duration.default(60_000).describe('The edge’s own session timeout.'),
-  deadline: duration.optional().describe('Less than gateway.deadline where the edge gives up earlier.'),
+  deadline: durationOf(50).optional().describe('Less than gateway.deadline where the edge gives up earlier.'),
 });
 
 const failMode = z
-  .union([
-    z.enum(['open', 'stale', 'closed']),
-    z.strictObject({ stale: z.literal(true), then: z.enum(['open', 'closed']) }),
-  ])
+  .union(
+    [
+      z.enum(['open', 'stale', 'closed']),
+      z.strictObject({ stale: z.literal(true), then: z.enum(['open', 'closed']) }),
+    ],
+    'open, closed, stale, or {stale: true, then: open}',
+  )
   .transform((mode): FailMode =>
     typeof mode === 'object'
       ? ({ kind: 'stale', then: mode.then } as const)
@@ -105,9 +132,9 @@ export const breakerSchema = z.strictObject({
     .default(50)
     .describe('Percent failed of at least `minCalls` in `window`.'),
   minCalls: z.int().min(1).default(20).describe('Calls before the rate counts.'),
-  window: duration.default(10_000).describe('The time looked back on.'),
+  window: durationOf(1000).default(10_000).describe('The time looked back on.'),
   consecutive: z.int().min(1).default(5).describe('So many failures in a row suspend it at once.'),
-  openFor: duration.default(5_000).describe('Suspended so long before the first probe.'),
+  openFor: durationOf(100).default(5_000).describe('Suspended so long before the first probe.'),
   probes: z.int().min(1).default(2).describe('So many good probes close it.'),
   rampStep: duration.default(5_000).describe('Each step of the ramp-up (10, 25, 50, 100 %) lasts so long.'),
 });
@@ -129,9 +156,11 @@ export const guardSchema = z.strictObject({
 
 export const backendSchema = z.strictObject({
   type: z.enum(['ministra', 'iptvportal', 'smarty', 'http']).describe('The middleware’s kind.'),
-  url: httpUrl.describe(
-    'Its address; for ministra, iptvportal and smarty the base address or the full script address.',
-  ),
+  url: httpUrl.meta({
+    description:
+      'Its address; for ministra, iptvportal and smarty the base address or the full script address.',
+    secret: 'address',
+  }),
   failMode: failMode
     .prefault('open')
     .describe('When it cannot be asked: open, closed, stale, or {stale: true, then: open}.'),
@@ -139,7 +168,7 @@ export const backendSchema = z.strictObject({
     .enum(['as-fail-mode', 'deny'])
     .optional()
     .describe('When it is our fault. Default: as-fail-mode for astra and alta.'),
-  timeout: duration.default(1000).describe('For one call, connection included.'),
+  timeout: durationOf(10).default(1000).describe('For one call, connection included.'),
   credential: z
     .enum(['once', 'reusable'])
     .default('once')
@@ -201,7 +230,10 @@ export const routeSchema = z.strictObject({
       channel: glob.optional().describe('Channel id, or glob.'),
       edge: glob.optional().describe('The edge’s name, or glob.'),
       query: z
-        .record(z.string(), z.union([z.boolean(), pattern]))
+        .record(
+          z.string(),
+          z.union([z.boolean(), pattern], 'true, false, or a regular expression such as ^[0-9a-f]{32}$'),
+        )
         .optional()
         .describe('Parameter: true (present), false, or a pattern. Chooses a backend only.'),
     })
@@ -225,17 +257,22 @@ export const configSchema = z.strictObject({
     .default('./data')
     .describe('Folder for the embedded Redis, the secret and the admin token.'),
   secret: z
-    .union([
-      z
-        .string()
-        .min(16)
-        .transform((one) => [one]),
-      z.array(z.string().min(16)).min(1),
-    ])
+    .union(
+      [
+        z
+          .string()
+          .min(16)
+          .transform((one) => [one]),
+        z.array(z.string().min(16)).min(1),
+      ],
+      'a secret of at least 16 characters, or a list of such',
+    )
     .optional()
-    .describe(
-      'Seals tokens that wait in Redis; the same for all processes; the first of several seals. Embedded: data/secret.',
-    ),
+    .meta({
+      description:
+        'Seals tokens that wait in Redis; the same for all processes; the first of several seals. Embedded: data/secret.',
+      secret: 'all',
+    }),
   redis: redisSchema.prefault({}),
   gateway: gatewaySchema.prefault({}),
   health: z
