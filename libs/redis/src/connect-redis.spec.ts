@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto';
 import { eventually, freePort, startRedis } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
-import type { RedisClient } from './client.js';
+import type { RedisClient, RedisScript } from './client.js';
 import { connectRedis } from './connect-redis.js';
 import { RedisAwayError, RedisTimeoutError } from './errors.js';
-import { script } from './script.js';
 
-const count = script(import.meta.url, './scripts-for-tests/count-1.lua');
+const source = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
+const sha = createHash('sha1').update(source).digest('hex');
+const count: RedisScript = { name: 'count-1', source, sha, keys: 1 };
 
 let redis: RedisProcess;
 let client: RedisClient;

@@ -1,4 +1,10 @@
+export { blockingConnection } from './blocking-connection.js';
+export type { BlockingOptions } from './blocking-connection.js';
+export { checkRedis } from './check-redis.js';
+export type { RedisFinding } from './check-redis.js';
 export type { RedisArg, RedisClient, RedisScript } from './client.js';
+export { ClusterClock } from './cluster-clock.js';
+export type { ClusterClockOptions } from './cluster-clock.js';
 export { connectRedis, isReplyError } from './connect-redis.js';
 export type { ConnectOptions } from './connect-redis.js';
 export { RedisAwayError, RedisTimeoutError } from './errors.js';
@@ -21,5 +27,7 @@ export {
   userKey,
   whereKey,
 } from './key-names.js';
-export type { RedisSettings } from './options.js';
+export type { Connection, RedisSettings } from './options.js';
+export { createSealer } from './sealer.js';
+export type { Sealer } from './sealer.js';
 export { script } from './script.js';

@@ -78,7 +78,7 @@ export function openConnection(target: Target, options: RedisOptions): Connectio
         ...shared,
         sentinels: [...target.addresses],
         name: master,
-        sentinelRetryStrategy: () => null,
+        sentinelRetryStrategy: options.sentinelRetryStrategy ?? (() => null),
         ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
         lazyConnect: true,
       });
