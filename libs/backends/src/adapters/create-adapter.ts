@@ -33,8 +33,7 @@ function checkSettings(name: string, config: BackendConfig, middleware: Middlewa
   const refuse = (setting: string, why: string): never => {
     throw new Error(`backends.${name}.${setting}: ${why}`);
   };
-  const { allowWhen, ca, requireHeader, timeout } = config;
-  if (!(timeout > 0)) refuse('timeout', 'must be longer than 0');
+  const { allowWhen, ca, requireHeader } = config;
   if (ca !== undefined && !isReadable(ca)) refuse('ca', `the file ${ca} cannot be read`);
   if (allowWhen !== undefined) {
     if (!middleware.settings.includes('allowWhen')) refuse('allowWhen', 'is for http and iptvportal only');

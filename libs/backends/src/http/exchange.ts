@@ -58,7 +58,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     private readonly resolve: (reply: Reply) => void,
     private readonly reject: (error: Error) => void,
   ) {
-    this.#timer = setTimeout(() => this.#giveUp(this.#failed('timeout')), Math.max(0, timeoutMs));
+    // One poll phase more: after a busy loop the answer may lie in the socket, and nobody has read it yet.
+    const outOfTime = (): void => this.#giveUp(this.#failed('timeout'));
+    this.#timer = setTimeout(() => setImmediate(outOfTime), Math.max(0, timeoutMs));
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (signal?.aborted) this.#onAbort();
   }

@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import type { ReasonCode } from '#usher/domain';
 import type { ExchangeFailed, Phase } from './exchange-error.js';
 import { failed, notNow, type Unavailable } from './verdict.js';
@@ -42,19 +43,21 @@ export function backendFailure(error: ExchangeFailed, secure: boolean, timeoutMs
   }
   const { code, phase } = error;
   if (OURS.has(code)) return notNow('internal', `this machine is out of something: ${code}`);
-  const reason = BY_CODE[code] ?? reasonOf(code, phase, secure);
+  const reason = BY_CODE[code] ?? reasonOf(error, secure);
+  const named = code === '' ? ((error.cause as Error | undefined)?.name ?? 'unknown') : code;
   return reason === 'internal'
-    ? notNow(reason, `the call could not be made: ${code || 'unknown'}`)
-    : failed(reason, `${reason.slice('backend-'.length)} in phase ${phase}: ${code || 'unknown'}`);
+    ? notNow(reason, `the call could not be made: ${named}`)
+    : failed(reason, `${reason.slice('backend-'.length)} in phase ${phase}: ${named}`);
 }
 
-function reasonOf(code: string, phase: Phase, secure: boolean): ReasonCode {
+function reasonOf({ code, phase, cause }: ExchangeFailed, secure: boolean): ReasonCode {
   // Destroyed, closed, or an argument that undici refuses: a fault of this program.
   if (/^UND_ERR_(?:DESTROYED|CLOSED|INVALID_ARG|NOT_SUPPORTED)$/.test(code)) return 'internal';
   if (NETWORK.has(code)) return 'backend-unreachable';
   // All else that goes wrong before an encrypted connection stands is the handshake's: X.509 has dozens of codes.
   if (secure && (phase === 'connect' || code === 'EPROTO' || code.startsWith('ERR_SSL_')))
     return 'backend-tls';
-  if (code.startsWith('HPE_')) return 'backend-malformed';
+  // Seen: undici 7 leaves its parser's code out.
+  if (cause instanceof errors.HTTPParserError) return 'backend-malformed';
   return phase === 'body' ? 'backend-malformed' : 'backend-unreachable';
 }
