@@ -38,16 +38,16 @@ export async function startRedisCluster(masters = 3): Promise<RedisClusterProces
 }
 
 function startNode(busPort: number): Promise<RedisProcess> {
-  // The bus port by itself would be port + 10,000, which nobody keeps free.
+  // The bus port by itself would be port + 10,000, which nobody keeps free; a lone node does not know its own address.
   const args = [
     '--cluster-enabled',
     'yes',
-    '--cluster-port',
-    String(busPort),
+    '--cluster-announce-ip',
+    '127.0.0.1',
     '--cluster-node-timeout',
     '2000',
   ];
-  return startRedis({ args });
+  return startRedis({ args: [...args, '--cluster-port', String(busPort)] });
 }
 
 async function isWhole(node: RedisProcess, masters: number): Promise<boolean> {

@@ -14,6 +14,8 @@ export interface RedisProcessOptions {
   /** More settings, as on the command line: `['--maxmemory', '10mb']`. */
   readonly args?: readonly string[];
   readonly password?: string;
+  /** Run as a Sentinel with this configuration file, which it rewrites. */
+  readonly sentinel?: string;
   /** A port of one's own choice; without it a free one. */
   readonly port?: number;
 }
@@ -135,7 +137,9 @@ class GuardedRedis implements RedisProcess {
   }
 
   #settings(): string[] {
-    const settings = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', ''];
+    const listen = ['--port', String(this.port), '--bind', '127.0.0.1'];
+    if (this.options.sentinel !== undefined) return [this.options.sentinel, '--sentinel', ...listen];
+    const settings = [...listen, '--save', ''];
     settings.push('--appendonly', this.options.persist === true ? 'yes' : 'no');
     if (this.options.password !== undefined) settings.push('--requirepass', this.options.password);
     return [...settings, ...(this.options.args ?? [])];
@@ -146,7 +150,7 @@ class GuardedRedis implements RedisProcess {
     const log = await readFile(join(this.dir, 'server.log'), 'utf8').catch(() => '');
     if (log.includes('Address already in use')) throw new PortTakenError(`port ${this.port} is taken`);
     const info = await this.cli('INFO');
-    if (!info.includes(`process_id:${this.#pid}`) || !info.includes('loading:0')) {
+    if (!info.includes(`process_id:${this.#pid}`) || info.includes('loading:1')) {
       throw new Error(`redis-server does not serve port ${this.port}: ${info.slice(0, 200)}\n${log}`);
     }
     return true;

@@ -1,0 +1,208 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, freePort, startRedis, startRedisCluster } from '#usher/testing';
+import { blockingConnection } from './blocking-connection.js';
+import { connectRedis } from './connect-redis.js';
+import { readTarget } from './options.js';
+import { sessionKey, aliveKey } from './key-names.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'usher-connections-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('settings', () => {
+  const wrong: readonly [Parameters<typeof readTarget>[0], string][] = [
+    [{}, 'redis.url: an address is needed'],
+    [{ url: 'http://127.0.0.1:6379' }, 'redis.url: an address such as'],
+    [{ url: 'redis://127.0.0.1/sessions' }, 'redis.url: an address such as'],
+    [{ url: 'redis://a:1,redis://b:2' }, 'set redis.cluster: true'],
+    [{ url: 'redis://a:1/3', cluster: true }, 'database 0 only'],
+    [{ sentinels: ['a:1'], cluster: true }, 'a Cluster has no Sentinels'],
+    [{ sentinels: ['a'] }, 'redis.sentinels: a is not host:port'],
+    [{ url: 'redis://a:1', ca: '/ca.pem' }, 'redis.ca: needs an address with rediss://'],
+    [{ url: 'rediss://a:1', ca: join(folder, 'none.pem') }, 'cannot be read'],
+  ];
+
+  it.each(wrong)('refuses %j', (settings, message) => {
+    expect(() => readTarget(settings)).toThrow(message);
+  });
+
+  it('never repeats a password', () => {
+    expect(() => readTarget({ url: 'redis:/user:hunter2@host' })).toThrow(/^(?!.*hunter2)/);
+  });
+
+  it('reads credentials, database and IPv6 addresses', () => {
+    const { addresses, access } = readTarget({ url: 'redis://us%40er:p%2Fw@[::1]:7000/3' });
+    expect(addresses[0]).toMatchObject({ host: '::1', port: 7_000 });
+    expect(access).toEqual({ username: 'us@er', password: 'p/w', db: 3 });
+  });
+});
+
+describe('Redis Cluster', () => {
+  it('is one Redis to its clients, scripts and blocking reads included', async () => {
+    const cluster = await startRedisCluster(3);
+    const settings = { url: cluster.url, cluster: true, timeout: 2_000 };
+    const client = connectRedis(settings);
+    expect(await client.ready()).toBe(true);
+    const shards = Array.from({ length: 16 }, (_, shard) => String(shard).padStart(2, '0'));
+    const source = "redis.call('SET', KEYS[1], ARGV[1]); return redis.call('ZADD', KEYS[2], 1, ARGV[1])";
+    const script = { name: 'open-2', source, sha: '0'.repeat(40), keys: 2 };
+    for (const shard of shards) {
+      expect(await client.run(script, [sessionKey(shard, 'astra-1', '42'), aliveKey(shard)], ['x'])).toBe(1);
+    }
+    const sizes = await Promise.all(cluster.nodes.map(async (node) => Number(await node.cli('DBSIZE'))));
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(32);
+    for (const size of sizes) expect(size).toBeGreaterThan(0);
+
+    const blocking = blockingConnection(settings);
+    const read = blocking.blpop('usher:{bus}:list', 4);
+    await client.call('RPUSH', ['usher:{bus}:list', 'x']);
+    expect(await read).toEqual(['usher:{bus}:list', 'x']);
+    blocking.disconnect();
+    await client.close();
+    await cluster.stop();
+  });
+
+  it('is found again after all its nodes were gone', async () => {
+    const cluster = await startRedisCluster(1);
+    const client = connectRedis({ url: cluster.url, cluster: true, timeout: 1_000 });
+    await client.ready();
+    await cluster.nodes[0]!.kill();
+    await eventually(async () => {
+      await client.call('GET', ['key']).catch(() => undefined);
+      return client.away;
+    });
+    await cluster.nodes[0]!.restart();
+    await eventually(async () => (await client.call('SET', ['key', 'value'])) === 'OK');
+    await client.close();
+    await cluster.stop();
+  });
+});
+
+describe('Sentinel', () => {
+  it('leads to the master, and to the new one after a failover', async () => {
+    const master = await startRedis();
+    const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] });
+    const sentinelPort = await freePort();
+    const config = join(folder, 'sentinel.conf');
+    writeFileSync(
+      config,
+      `sentinel monitor usher 127.0.0.1 ${master.port} 1\nsentinel down-after-milliseconds usher 500\n`,
+    );
+    const sentinel = await startRedis({ port: sentinelPort, sentinel: config });
+    const settings = { sentinels: [`127.0.0.1:${sentinelPort}`], timeout: 1_000 };
+    const client = connectRedis(settings);
+    const blocking = blockingConnection(settings);
+    expect(await client.ready()).toBe(true);
+    expect(await client.call('SET', ['key', 'value'])).toBe('OK');
+    expect(await master.cli('GET', 'key')).toBe('value');
+
+    await eventually(async () => (await sentinel.cli('SENTINEL', 'FAILOVER', 'usher')) === 'OK', {
+      withinMs: 25_000,
+      everyMs: 200,
+    });
+    await eventually(async () => (await replica.cli('ROLE')).startsWith('master'), {
+      withinMs: 20_000,
+      everyMs: 100,
+    });
+    await eventually(
+      async () => {
+        await client.call('SET', ['after', 'value']);
+        return (await replica.cli('GET', 'after')) === 'value';
+      },
+      { withinMs: 20_000, everyMs: 100 },
+    );
+    expect(await blocking.set('blocking', 'value')).toBe('OK');
+    expect(await replica.cli('GET', 'blocking')).toBe('value');
+    blocking.disconnect();
+    await client.close();
+    await Promise.all([sentinel.stop(), replica.stop(), master.stop()]);
+  }, 90_000);
+});
+
+describe('TLS', () => {
+  const key = join(folder, 'key.pem');
+  const ca = join(folder, 'certificate.pem');
+
+  beforeAll(() => {
+    const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const made = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+    ];
+    execFileSync('openssl', [...made, '-keyout', key, '-out', ca, ...subject], { stdio: 'ignore' });
+  });
+
+  it('verifies the certificate, unless told not to', async () => {
+    const port = await freePort();
+    const tls = [
+      '--tls-port',
+      String(port),
+      '--tls-cert-file',
+      ca,
+      '--tls-key-file',
+      key,
+      '--tls-auth-clients',
+      'no',
+    ];
+    const redis = await startRedis({ args: [...tls, '--tls-ca-cert-file', ca] });
+    const url = `rediss://127.0.0.1:${port}`;
+    const trusting = connectRedis({ url, ca, timeout: 1_000 });
+    const careless = connectRedis({ url, insecure: true, timeout: 1_000 });
+    const careful = connectRedis({ url, timeout: 1_000 });
+    expect(await trusting.ready()).toBe(true);
+    expect(await trusting.call('PING', [])).toBe('PONG');
+    expect(await careless.ready()).toBe(true);
+    await eventually(() => expect(careful.trouble).toContain('self-signed'));
+    expect(careful.away).toBe(true);
+    await Promise.all([trusting.close(), careless.close(), careful.close()]);
+    await redis.stop();
+  });
+});
+
+describe('blockingConnection', () => {
+  it('reads on after Redis was killed and restarted', async () => {
+    const redis = await startRedis();
+    const troubles: string[] = [];
+    const blocking = blockingConnection({ url: redis.url }, { onTrouble: (why) => troubles.push(why) });
+    const read = blocking.blpop('list', 0);
+    await eventually(async () => (await redis.cli('INFO', 'clients')).includes('blocked_clients:1'));
+    await redis.restart();
+    await redis.cli('RPUSH', 'list', 'x');
+    expect(await read).toEqual(['list', 'x']);
+    blocking.disconnect();
+    await redis.stop();
+  });
+
+  it('leaves a socket that is silent for longer than any BLOCK', async () => {
+    const redis = await startRedis();
+    const blocking = blockingConnection({ url: redis.url }, { maxBlockMs: 100 });
+    await blocking.ping();
+    redis.pause();
+    const closed = new Promise((resolve) => blocking.once('close', resolve));
+    const read = blocking.blpop('list', 0.1).catch((error: unknown) => error);
+    await closed;
+    redis.resume();
+    expect(await read).toBeNull();
+    blocking.disconnect();
+    await redis.stop();
+  });
+
+  it('rejects what waits when it is ended', async () => {
+    const redis = await startRedis();
+    const blocking = blockingConnection({ url: redis.url });
+    const read = blocking.blpop('list', 0);
+    await eventually(async () => (await redis.cli('INFO', 'clients')).includes('blocked_clients:1'));
+    blocking.disconnect();
+    await expect(read).rejects.toThrow('closed');
+    await redis.stop();
+  });
+});
