@@ -255,7 +255,12 @@ describe('the answer', () => {
     portal.answering = () => answer('403 No', [`X-Location: ${address}`]);
     const told = await ask();
     expect(told).toMatchObject({ kind: 'deny', reason: 'backend-denied' });
-    expect(told).toHaveProperty('redirect', undefined);
+    expect(told).not.toHaveProperty('redirect');
+  });
+
+  it('tells a redirect without a usable address as a plain denial', async () => {
+    portal.answering = () => answer('302 Found', ['Location: login.php']);
+    expect(await ask()).toMatchObject({ kind: 'deny', reason: 'backend-denied', status: 403 });
   });
 
   it.each<[string, string[], object]>([

@@ -68,8 +68,17 @@ function answerOf(backend: string, verdict: Verdict, reply: Reply, tookMs: numbe
   if (verdict.kind === 'unavailable') return unavailable(backend, verdict, tookMs, status);
   const redirect = redirectIn(status, headers);
   if (verdict.kind === 'deny') {
-    const reason = redirect === undefined ? 'backend-denied' : 'backend-redirected';
-    return { kind: 'deny', backend, reason, status: verdict.status, redirect, tookMs };
+    if (redirect !== undefined) {
+      return {
+        kind: 'deny',
+        backend,
+        reason: 'backend-redirected',
+        status: verdict.status,
+        redirect,
+        tookMs,
+      };
+    }
+    return { kind: 'deny', backend, reason: 'backend-denied', status: plainStatus(verdict.status), tookMs };
   }
   return {
     kind: 'allow',
@@ -80,6 +89,11 @@ function answerOf(backend: string, verdict: Verdict, reply: Reply, tookMs: numbe
     status,
     tookMs,
   };
+}
+
+/** A redirect whose address is not passed on is told as a plain denial: without an address a 3xx means nothing. */
+function plainStatus(status: number): number {
+  return status < 400 ? 403 : status;
 }
 
 function unavailable(backend: string, failure: Unavailable, tookMs: number, status?: number): BackendAnswer {
