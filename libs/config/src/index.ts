@@ -1,7 +1,11 @@
 export { loadConfig } from './load-config.js';
 export type { LoadConfigInput, LoadedConfig } from './load-config.js';
 export { ConfigError } from './problem.js';
+export { exampleFile } from './example.js';
+export { maskConfig } from './mask.js';
 export { configSchema } from './schema.js';
+export { withSettings } from './settings-table.js';
+export { showDuration, showSize } from './units.js';
 export type {
   BackendConfig,
   BreakerConfig,

@@ -26,7 +26,13 @@ const PRIVATE = [
 ];
 
 const tlsFields = {
-  ca: z.string().optional().describe('File with the certificate authorities to trust, PEM.'),
+  ca: z
+    .string()
+    .optional()
+    .meta({
+      description: 'File with the certificate authorities to trust, PEM.',
+      examples: ['ca.pem'],
+    }),
   insecure: z.boolean().default(false).describe('Accept any certificate. Only for tests.'),
 };
 
@@ -35,6 +41,7 @@ export const redisSchema = z.strictObject({
     description:
       'redis://, rediss:// (TLS), several separated by commas for a Cluster. Without it Usher starts its own.',
     secret: 'address',
+    examples: ['redis://127.0.0.1:6379'],
   }),
   sentinels: z.array(address).default([]).describe('host:port of Sentinels; `master` names what they watch.'),
   master: z.string().default('usher').describe('The Sentinels’ name of the master.'),
@@ -94,7 +101,11 @@ export const edgeSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_-]{8,128}$/, '8 to 128 letters, digits, _ or -: it stands in an address')
     .optional()
-    .meta({ description: 'Then the address is /e/<edge>/<secret>/check.', secret: 'all' }),
+    .meta({
+      description: 'Then the address is /e/<edge>/<secret>/check.',
+      secret: 'all',
+      examples: ['choose-one-of-your-own'],
+    }),
   control: z
     .strictObject({
       url: httpUrl.describe('The edge’s own API: Astra’s http://host:8000.'),
@@ -105,7 +116,12 @@ export const edgeSchema = z.strictObject({
     .describe('Where to read the session list, and to cut sessions.'),
   listInterval: durationOf(1000).default(30_000).describe('How often its session list is read, with jitter.'),
   sessionTimeout: duration.default(60_000).describe('The edge’s own session timeout.'),
-  deadline: durationOf(50).optional().describe('Less than gateway.deadline where the edge gives up earlier.'),
+  deadline: durationOf(50)
+    .optional()
+    .meta({
+      description: 'Less than gateway.deadline where the edge gives up earlier.',
+      examples: ['1500ms'],
+    }),
 });
 
 const failMode = z
@@ -167,7 +183,10 @@ export const backendSchema = z.strictObject({
   overload: z
     .enum(['as-fail-mode', 'deny'])
     .optional()
-    .describe('When it is our fault. Default: as-fail-mode for astra and alta.'),
+    .meta({
+      description: 'When it is our fault. Default: as-fail-mode for astra and alta.',
+      examples: ['deny'],
+    }),
   timeout: durationOf(10).default(1000).describe('For one call, connection included.'),
   credential: z
     .enum(['once', 'reusable'])
@@ -176,19 +195,35 @@ export const backendSchema = z.strictObject({
   credentialParameter: z
     .string()
     .optional()
-    .describe('The query parameter that is the credential; default the whole query.'),
-  device: z.string().optional().describe('The query parameter that names the device (mac, device, uuid …).'),
-  namespace: name
+    .meta({
+      description: 'The query parameter that is the credential; default the whole query.',
+      examples: ['token'],
+    }),
+  device: z
+    .string()
     .optional()
-    .describe('Users of backends with one namespace are the same people. Default: the backend’s name.'),
+    .meta({
+      description: 'The query parameter that names the device (mac, device, uuid …).',
+      examples: ['mac'],
+    }),
+  namespace: name.optional().meta({
+    description: 'Users of backends with one namespace are the same people. Default: the backend’s name.',
+    examples: ['subscribers'],
+  }),
   irrelevant: z
     .array(z.enum(['query', 'ip', 'channel', 'path', 'host', 'userAgent']))
     .default([])
     .describe('Inputs that the answer does not depend on: more answers are shared.'),
   allowWhen: z
     .strictObject({
-      header: z.string().optional().describe('An allow needs this answer header.'),
-      body: z.string().optional().describe('An allow needs this text in the body.'),
+      header: z
+        .string()
+        .optional()
+        .meta({ description: 'An allow needs this answer header.', examples: ['X-Session-Name'] }),
+      body: z
+        .string()
+        .optional()
+        .meta({ description: 'An allow needs this text in the body.', examples: ['"status":"ok"'] }),
     })
     .optional()
     .describe('http and iptvportal: what besides 200 makes an allow.'),
@@ -199,9 +234,16 @@ export const backendSchema = z.strictObject({
   otherStatus: z
     .enum(['deny', 'failed'])
     .optional()
-    .describe('4xx other than 401, 403. Default: deny for http, failed for the others.'),
+    .meta({
+      description: '4xx other than 401, 403. Default: deny for http, failed for the others.',
+      examples: ['deny'],
+    }),
   maxCalls: z.int().min(1).default(64).describe('Calls in flight, for the whole cluster.'),
-  pace: z.number().gt(0).optional().describe('Calls a second, for the whole cluster. Default: not paced.'),
+  pace: z
+    .number()
+    .gt(0)
+    .optional()
+    .meta({ description: 'Calls a second, for the whole cluster. Default: not paced.', examples: [50] }),
   breaker: breakerSchema.prefault({}),
   guard: guardSchema.prefault({}),
   ...tlsFields,
@@ -272,6 +314,7 @@ export const configSchema = z.strictObject({
       description:
         'Seals tokens that wait in Redis; the same for all processes; the first of several seals. Embedded: data/secret.',
       secret: 'all',
+      examples: ['sixteen or more characters'],
     }),
   redis: redisSchema.prefault({}),
   gateway: gatewaySchema.prefault({}),
@@ -302,13 +345,42 @@ export const configSchema = z.strictObject({
   edges: z
     .record(name, edgeSchema)
     .default({})
-    .describe('The streaming servers. None: private addresses are edges of dialect astra.'),
-  backends: z.record(name, backendSchema).default({}).describe('The middlewares.'),
-  groups: z.record(name, groupSchema).default({}).describe('Several backends asked as one.'),
+    .meta({
+      description: 'The streaming servers, by name. None: see gateway.edgesFrom.',
+      examples: [
+        { 'astra-1': { control: { url: 'http://10.0.0.11:8000', user: 'usher', password: 'change me' } } },
+      ],
+    }),
+  backends: z
+    .record(name, backendSchema)
+    .default({})
+    .meta({
+      description: 'The middlewares, by name.',
+      examples: [
+        {
+          portal: { type: 'ministra', url: 'http://portal.example.com/stalker_portal' },
+          billing: { type: 'http', url: 'https://auth.example.com/check', credential: 'reusable' },
+        },
+      ],
+    }),
+  groups: z
+    .record(name, groupSchema)
+    .default({})
+    .meta({
+      description: 'Several backends asked as one, by name.',
+      examples: [{ both: { backends: ['portal', 'billing'] } }],
+    }),
   routes: z
     .array(routeSchema)
     .default([])
-    .describe('The first that matches names whom to ask. None: the only backend.'),
+    .meta({
+      description: 'The first that matches names whom to ask. None: the only backend.',
+      examples: [
+        { match: { channel: 'promo-*' }, access: 'public' },
+        { match: { edge: 'astra-1' }, backend: 'portal' },
+        { group: 'both' },
+      ],
+    }),
 });
 
 export type Config = z.output<typeof configSchema>;

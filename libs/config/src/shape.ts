@@ -27,6 +27,7 @@ export interface Facts {
   /** Undefined: none. */
   readonly defaultValue: unknown;
   readonly optional: boolean;
+  readonly examples: readonly unknown[];
 }
 
 type Definition = {
@@ -94,7 +95,7 @@ export function shapeOf(schema: AnySchema): Shape {
 export function factsOf(schema: AnySchema): Facts {
   const all = [...layers(schema)];
   const meta = all.map((layer) => (layer as z.ZodType).meta?.());
-  const first = <K extends 'description' | 'kind' | 'secret'>(key: K) =>
+  const first = <K extends 'description' | 'kind' | 'secret' | 'examples'>(key: K) =>
     meta.find((one) => one?.[key] !== undefined)?.[key];
   const withDefault = all.find((layer) => ['default', 'prefault'].includes(definition(layer).type));
   return {
@@ -103,6 +104,7 @@ export function factsOf(schema: AnySchema): Facts {
     secret: first('secret'),
     defaultValue: withDefault === undefined ? undefined : definition(withDefault).defaultValue,
     optional: all.some((layer) => ['optional', 'default', 'prefault'].includes(definition(layer).type)),
+    examples: first('examples') ?? [],
   };
 }
 
