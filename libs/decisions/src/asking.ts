@@ -16,6 +16,9 @@ export interface Asking {
   readonly source: 'backend' | 'direct';
 }
 
+/** What the breaker gives a question on its way. */
+type Pass = Pick<Question, 'probes' | 'skip' | 'unguarded'>;
+
 /** The rungs that ask: the workers over the bus; where nobody takes the question, the backend itself. */
 export class Asker {
   constructor(
@@ -30,13 +33,13 @@ export class Asker {
   async ask(context: CheckContext, target: string): Promise<Asking> {
     const { viewerKey } = context.identity;
     const known = context.route.backends.some((backend) => this.known.isKnown(backend, viewerKey));
-    let probes: Question['probes'];
+    let pass: Pass = {};
     if (!this.breakers.isClosed(target)) {
       const admission = await this.breakers.admit(target, known);
       if (admission.kind === 'outage') return { answer: suspended(target), source: 'backend' };
-      if (admission.kind === 'probe') probes = { [target]: admission.lease };
+      pass = { probes: admission.probes, skip: admission.skip };
     }
-    return this.askUnguarded(context, target, known, probes);
+    return this.askUnguarded(context, target, known, pass);
   }
 
   /** Asks whatever the breaker says: for mode observe, which changes nothing. */
@@ -44,11 +47,11 @@ export class Asker {
     context: CheckContext,
     target: string,
     known = false,
-    probes?: Question['probes'],
+    pass: Pass = { unguarded: true },
   ): Promise<Asking> {
     const { check, identity } = context;
     const deadline = this.clock.now() + (context.deadline - this.clock.monotonic());
-    const question: Question = { check, identity, target, known, deadline, probes };
+    const question: Question = { check, identity, target, known, deadline, ...pass };
     const asked = await this.bus.ask(question);
     if (asked.kind === 'answered') return { answer: asked.answer, source: 'backend' };
     if (asked.kind === 'full') return { answer: overloaded(target), source: 'backend' };

@@ -14,6 +14,10 @@ export interface Question {
   readonly deadline: number;
   /** The half-open lease (see BreakerGate), where this question is the cluster's one probe, by backend. */
   readonly probes?: Readonly<Record<string, string>>;
+  /** Members of a group that the breaker keeps back this time (see Admission): taken for suspended. */
+  readonly skip?: readonly string[];
+  /** Mode observe: asked even where the breaker is suspended. */
+  readonly unguarded?: boolean;
 }
 
 /** Asks a backend or group, through bulkhead, pacer and breaker. Never throws for a viewer's or backend's doing. */
@@ -23,10 +27,15 @@ export interface BackendPort {
 
 /** What the cluster's breaker says about asking now. */
 export type Admission =
-  /** Ask. */
-  | { readonly kind: 'ask' }
-  /** Half-open, and this process holds the lease: ask as the cluster's one probe. */
-  | { readonly kind: 'probe'; readonly lease: string }
+  /**
+   * Ask. `probes`: half-open, and this process holds the lease: this question is the cluster's one probe of that backend.
+   * `skip`: members of a group that are not to be asked, because some other member can be. Both go into the Question.
+   */
+  | {
+      readonly kind: 'ask';
+      readonly probes?: Readonly<Record<string, string>>;
+      readonly skip?: readonly string[];
+    }
   /** Suspended, or not let through by the ramp: straight to stale, known and the fail mode. */
   | { readonly kind: 'outage'; readonly since: number };
 
@@ -34,7 +43,7 @@ export type Admission =
 export interface BreakerGate {
   /** Every member of the target is closed: no need to ask further. Allocates nothing. */
   isClosed(target: string): boolean;
-  /** Ask, probe, or outage. Only the half-open state costs a Redis round trip (the lease). */
+  /** Ask, or outage. Only the half-open state costs a Redis round trip (the lease). */
   admit(target: string, known: boolean): Promise<Admission>;
 }
 

@@ -1,0 +1,22 @@
+/** A living process of ours that can call backends. */
+export interface Peer {
+  readonly id: string;
+  /** The machine it runs on: hosts vote, not processes. */
+  readonly host: string;
+}
+
+/** Who else lives, by heartbeats. Asked often: it answers from memory. */
+export interface Cluster {
+  readonly self: Peer;
+  /** This process's part of what all callers share (bulkhead, pace): 1 divided by the living ones, in (0, 1]. */
+  callShare(): number;
+  /** This process's part of what gateways share (a ramp): 1 divided by the living gateways, in (0, 1]. */
+  admitShare(): number;
+  /** The other living processes that can call backends: gateways and workers. */
+  others(): readonly Peer[];
+}
+
+/** A process that is all there is. */
+export function lonely(self: Peer): Cluster {
+  return { self, callShare: () => 1, admitShare: () => 1, others: () => [] };
+}

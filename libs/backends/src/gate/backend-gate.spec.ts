@@ -1,0 +1,228 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { configSchema } from '#usher/config';
+import type { BackendAnswer } from '#usher/domain';
+import { eventually } from '#usher/testing';
+import { aCheck, clock } from '../../test/checks.js';
+import { ToldBackend, allow, busy, deny, fail, gatesAround } from '../../test/gates.js';
+import { CallCancelled } from '../http/exchange-error.js';
+import { lonely } from '../breaker/cluster.js';
+
+const check = aCheck();
+const inTime = () => ({ deadline: clock.monotonic() + 5_000, known: false });
+
+/** A backend whose answers wait until they are let go. */
+function heldBack(): { backend: ToldBackend; release: (answer?: BackendAnswer) => Promise<void> } {
+  const backend = new ToldBackend();
+  const waiting: ((answer: BackendAnswer) => void)[] = [];
+  backend.answer = () => new Promise((resolve) => waiting.push(resolve));
+  return {
+    backend,
+    release: async (answer) => {
+      const told = answer ?? (await allow());
+      for (const resolve of waiting.splice(0)) resolve(told);
+    },
+  };
+}
+
+describe('a backend’s gate', () => {
+  it('passes answers on, and counts a denial as the backend’s health', async () => {
+    const backend = new ToldBackend();
+    backend.answer = () => deny();
+    const { gates } = gatesAround([backend]);
+    const gate = gates.get('portal')!;
+    for (let call = 0; call < 30; call += 1) {
+      expect(await gate.ask(check, inTime())).toMatchObject({ kind: 'deny', status: 403 });
+    }
+    expect(gate.status()).toMatchObject({ state: 'closed', results: { deny: 30, failed: 0 } });
+  });
+
+  it('suspends after so many failures in a row, and then asks no more', async () => {
+    const backend = new ToldBackend();
+    backend.answer = () => fail();
+    const { gates, board } = gatesAround([backend], { breaker: { consecutive: 5 } });
+    const gate = gates.get('portal')!;
+    for (let call = 0; call < 5; call += 1) await gate.ask(check, inTime());
+    await eventually(() => gate.status().state === 'suspended');
+    expect(await gate.ask(check, inTime())).toMatchObject({
+      kind: 'unavailable',
+      because: 'backend',
+      reason: 'backend-suspended',
+    });
+    expect(backend.calls).toBe(5);
+    expect(board.isClosed('portal')).toBe(false);
+    expect(await board.admit('portal', true)).toMatchObject({ kind: 'outage' });
+    board.stop();
+  });
+
+  it('keeps at most its places in flight, and lets the next ones in in order', async () => {
+    const { backend, release } = heldBack();
+    const { gates } = gatesAround([backend], { maxCalls: 2 });
+    const gate = gates.get('portal')!;
+    const asked = [1, 2, 3].map(() => gate.ask(check, inTime()));
+    await eventually(() => gate.status().queued === 1);
+    expect(gate.status()).toMatchObject({ inFlight: 2, places: 2, queued: 1 });
+    expect(backend.calls).toBe(2);
+    await release();
+    await eventually(() => backend.calls === 3);
+    await release();
+    expect((await Promise.all(asked)).map((answer) => answer.kind)).toEqual(['allow', 'allow', 'allow']);
+    expect(gate.status()).toMatchObject({ inFlight: 0, queued: 0 });
+  });
+
+  it('divides its places among the living processes', () => {
+    const cluster = { ...lonely({ id: 'a', host: 'a' }), callShare: () => 1 / 4 };
+    const { gates } = gatesAround([new ToldBackend()], {}, { cluster });
+    expect(gates.get('portal')!.status().places).toBe(16);
+  });
+
+  it('does not suspend a healthy backend whose places are all taken', async () => {
+    const { backend, release } = heldBack();
+    const { gates, board } = gatesAround([backend], {
+      maxCalls: 1,
+      breaker: { consecutive: 2, minCalls: 2 },
+    });
+    const gate = gates.get('portal')!;
+    const first = gate.ask(check, inTime());
+    const refused = await Promise.all(
+      Array.from({ length: 50 }, () => gate.ask(check, { deadline: clock.monotonic() + 20, known: true })),
+    );
+    expect(new Set(refused.map(({ kind, reason }) => `${kind} ${reason}`))).toEqual(
+      new Set(['unavailable bulkhead-full']),
+    );
+    await release();
+    expect((await first).kind).toBe('allow');
+    expect(gate.status()).toMatchObject({ state: 'closed', results: { full: 50, failed: 0 } });
+    expect(board.isClosed('portal')).toBe(true);
+  });
+
+  it('refuses at once when the queue is full', async () => {
+    const { backend, release } = heldBack();
+    const { gates } = gatesAround([backend], { maxCalls: 1 });
+    const gate = gates.get('portal')!;
+    const waiting = Array.from({ length: 257 }, () => gate.ask(check, inTime()));
+    expect(gate.status().queued).toBe(256);
+    expect(await gate.ask(check, inTime())).toMatchObject({ because: 'us', reason: 'bulkhead-full' });
+    await eventually(async () => {
+      await release();
+      return gate.status().inFlight === 0 && gate.status().queued === 0;
+    });
+    await Promise.all(waiting);
+  });
+
+  it('hands over an answer that comes after the deadline of its check', async () => {
+    const late: unknown[] = [];
+    const { backend, release } = heldBack();
+    const { gates } = gatesAround(
+      [backend],
+      {},
+      { onLate: (whose, answer) => late.push([whose, answer.kind]) },
+    );
+    const gate = gates.get('portal')!;
+    const answer = await gate.ask(check, { deadline: clock.monotonic() + 20, known: false });
+    expect(answer).toMatchObject({ kind: 'unavailable', because: 'backend', reason: 'backend-timeout' });
+    expect(late).toEqual([]);
+    await release();
+    await eventually(() => late.length === 1);
+    expect(late).toEqual([[check, 'allow']]);
+    expect(gate.status().results).toMatchObject({ late: 1, allow: 1 });
+  });
+
+  it('takes a busy backend for no failure, and slows down', async () => {
+    const backend = new ToldBackend();
+    backend.answer = () => busy();
+    const { gates } = gatesAround([backend], { breaker: { consecutive: 3, minCalls: 3 } });
+    const gate = gates.get('portal')!;
+    expect(gate.status().pace).toBe(Infinity);
+    const answers = await Promise.all(Array.from({ length: 40 }, () => gate.ask(check, inTime())));
+    expect(answers.every((answer) => answer.reason === 'backend-busy')).toBe(true);
+    expect(gate.status()).toMatchObject({ state: 'closed', pace: 20, results: { busy: 40, failed: 0 } });
+  });
+
+  it('refuses what the pace leaves no time for, because of us', async () => {
+    const backend = new ToldBackend();
+    const { gates } = gatesAround([backend], { pace: 2 });
+    const gate = gates.get('portal')!;
+    const soon = () => ({ deadline: clock.monotonic() + 200, known: false });
+    expect((await gate.ask(check, soon())).kind).toBe('allow');
+    expect(await gate.ask(check, soon())).toMatchObject({
+      kind: 'unavailable',
+      because: 'us',
+      reason: 'paced',
+    });
+    expect(backend.calls).toBe(1);
+  });
+
+  it('keeps cancelled calls away from the breaker', async () => {
+    const backend = new ToldBackend();
+    backend.answer = (_, { signal }) =>
+      new Promise((_resolve, reject) => {
+        signal!.addEventListener('abort', () => reject(new CallCancelled()));
+      });
+    const { gates } = gatesAround([backend], { breaker: { consecutive: 2, minCalls: 2 } });
+    const gate = gates.get('portal')!;
+    const cancel = new AbortController();
+    const asked = Array.from({ length: 20 }, () => gate.ask(check, { ...inTime(), signal: cancel.signal }));
+    await eventually(() => backend.calls === 20);
+    cancel.abort();
+    expect(new Set((await Promise.all(asked)).map(({ kind }) => kind))).toEqual(new Set(['unavailable']));
+    backend.answer = () => fail();
+    await gate.ask(check, inTime());
+    await sleep(20);
+    expect(gate.status()).toMatchObject({
+      state: 'closed',
+      inFlight: 0,
+      results: { cancelled: 20, failed: 1 },
+    });
+    backend.answer = () => allow();
+    expect((await gate.ask(check, inTime())).kind).toBe('allow');
+  });
+
+  it('takes an adapter that breaks for a fault of its own', async () => {
+    const backend = new ToldBackend();
+    backend.answer = () => Promise.reject(new TypeError('oops'));
+    const { gates } = gatesAround([backend], { breaker: { consecutive: 2, minCalls: 2 } });
+    const gate = gates.get('portal')!;
+    for (let call = 0; call < 5; call += 1) {
+      expect(await gate.ask(check, inTime())).toMatchObject({ because: 'us', reason: 'internal' });
+    }
+    expect(gate.status()).toMatchObject({ state: 'closed', inFlight: 0 });
+  });
+
+  it('asks in mode observe even while suspended', async () => {
+    const backend = new ToldBackend();
+    backend.answer = () => fail();
+    const { gates, board } = gatesAround([backend], { breaker: { consecutive: 1 } });
+    const gate = gates.get('portal')!;
+    await gate.ask(check, inTime());
+    await eventually(() => gate.status().state === 'suspended');
+    backend.answer = () => deny();
+    expect((await gate.ask(check, { ...inTime(), unguarded: true })).kind).toBe('deny');
+    board.stop();
+  });
+});
+
+describe('a group’s board', () => {
+  it('refuses a group with a member that is not configured', () => {
+    const { groups } = configSchema.parse({ groups: { both: { backends: ['portal', 'billing'] } } });
+    expect(() => gatesAround([new ToldBackend()], {}, {}, groups)).toThrow('there is no backend billing');
+  });
+
+  it('asks a group while any member can be asked, and names those to leave out', async () => {
+    const portal = new ToldBackend('portal');
+    const billing = new ToldBackend('billing');
+    const both = { policy: 'any', backends: ['portal', 'billing'] };
+    const { gates, board } = gatesAround([portal, billing], { breaker: { consecutive: 1 } }, {}, { both });
+    expect(board.isClosed('both')).toBe(true);
+    portal.answer = () => fail('portal');
+    await gates.get('portal')!.ask(check, inTime());
+    await eventually(() => !board.isClosed('portal'));
+    expect(board.isClosed('billing')).toBe(true);
+    expect(board.isClosed('both')).toBe(false);
+    expect(await board.admit('both', false)).toMatchObject({ kind: 'ask', skip: ['portal'] });
+    billing.answer = () => fail('billing');
+    await gates.get('billing')!.ask(check, inTime());
+    await eventually(() => !board.isClosed('billing'));
+    expect(await board.admit('both', false)).toMatchObject({ kind: 'outage' });
+    board.stop();
+  });
+});

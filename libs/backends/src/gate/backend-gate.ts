@@ -1,0 +1,220 @@
+import type { BackendConfig } from '#usher/config';
+import type { BackendAnswer, Check, Clock, Log } from '#usher/domain';
+import type { Adapter } from '../adapters/adapter.js';
+import type { Breaker } from '../breaker/breaker.js';
+import type { Cluster } from '../breaker/cluster.js';
+import type { BreakerState } from '../breaker/record.js';
+import { Bulkhead } from './bulkhead.js';
+import { outcomeOf } from './outcome.js';
+import { Pacer } from './pacer.js';
+import { type Refusal, refuse } from './refusals.js';
+
+export interface GateAskOptions {
+  /** By the monotonic clock, ms: whoever asks waits no longer. A call under way goes on: see `onLate`. */
+  readonly deadline: number;
+  /** Was allowed by this backend lately. */
+  readonly known: boolean;
+  /** This question is the cluster's one probe, under this lease: it waits for nobody, and is not cancelled. */
+  readonly probeLease?: string;
+  /** Mode observe: the breaker hears of it, but does not keep it back. */
+  readonly unguarded?: boolean;
+  /** Nobody wants the answer any longer: another member of the group allowed. */
+  readonly signal?: AbortSignal;
+}
+
+export interface BackendGateOptions {
+  readonly adapter: Pick<Adapter, 'name' | 'ask'>;
+  readonly config: Pick<BackendConfig, 'timeout' | 'maxCalls' | 'pace'>;
+  readonly breaker: Breaker;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cluster: Pick<Cluster, 'callShare'>;
+  /** The answer of a call whose asker went at its deadline: it settles the session. Only allow and deny. */
+  readonly onLate: (check: Check, answer: BackendAnswer) => void;
+  /** Questions that may wait for a place. Default 256. */
+  readonly maxQueue?: number;
+  /** One waits for a place or for the pace at most so long, ms, and half of its time: one-shot tokens die. Default 500. */
+  readonly maxWait?: number;
+}
+
+/** How questions ended, since the start. */
+export type GateResult = 'allow' | 'deny' | 'failed' | 'busy' | Refusal;
+
+export interface GateStatus {
+  readonly backend: string;
+  readonly state: BreakerState;
+  /** Cluster time of the last turn, ms. */
+  readonly since: number;
+  /** Redis is away: this process decides by itself. */
+  readonly alone: boolean;
+  /** This process does not reach the backend, others do. */
+  readonly isolated: boolean;
+  readonly inFlight: number;
+  /** Places for calls of this process. */
+  readonly places: number;
+  readonly queued: number;
+  /** Calls a second of this process; Infinity: not paced. */
+  readonly pace: number;
+  readonly results: Readonly<Record<GateResult, number>>;
+}
+
+/**
+ * What stands around an adapter: pacer, bulkhead, breaker. What pacer and bulkhead refuse is unavailable because of us
+ * and never reaches the breaker. Never rejects.
+ */
+export class BackendGate {
+  readonly name: string;
+  readonly #bulkhead: Bulkhead;
+  readonly #pacer: Pacer;
+  readonly #maxWait: number;
+  readonly #results: Record<GateResult, number> = {
+    allow: 0,
+    deny: 0,
+    failed: 0,
+    busy: 0,
+    suspended: 0,
+    isolated: 0,
+    paced: 0,
+    full: 0,
+    deadline: 0,
+    late: 0,
+    cancelled: 0,
+    broken: 0,
+  };
+
+  constructor(private readonly options: BackendGateOptions) {
+    const { adapter, clock, cluster, config, maxQueue = 256, maxWait = 500 } = options;
+    if (!(maxQueue >= 0) || !(maxWait >= 0))
+      throw new RangeError(`${adapter.name}: maxQueue, maxWait: 0 or more`);
+    this.name = adapter.name;
+    this.#maxWait = maxWait;
+    this.#bulkhead = new Bulkhead(() => this.#places(), maxQueue);
+    this.#pacer = new Pacer(clock, () => (config.pace ?? Infinity) * cluster.callShare());
+  }
+
+  get isolated(): boolean {
+    return this.options.breaker.isolated;
+  }
+
+  /** Asks the backend, or says why not. */
+  async ask(check: Check, options: GateAskOptions): Promise<BackendAnswer> {
+    const startedAt = this.options.clock.monotonic();
+    const refusal = await this.#enter(startedAt, options);
+    if (refusal !== undefined) {
+      if (options.probeLease !== undefined) void this.options.breaker.probed(options.probeLease, 'none');
+      return this.#refuse(refusal, startedAt);
+    }
+    const call = this.#call(check, options, startedAt);
+    const calledAt = this.options.clock.monotonic();
+    const left = options.deadline - calledAt;
+    if (left >= this.options.config.timeout) return call;
+    // It is our fault where waiting for a place took more of the time than was left for the backend.
+    const refusalIfLate = calledAt - startedAt > left ? 'deadline' : 'late';
+    return this.#until(left, call, check, () => this.#refuse(refusalIfLate, startedAt));
+  }
+
+  status(): GateStatus {
+    const { breaker } = this.options;
+    return {
+      backend: this.name,
+      state: breaker.record.state,
+      since: breaker.record.since,
+      alone: breaker.alone,
+      isolated: breaker.isolated,
+      inFlight: this.#bulkhead.inFlight,
+      places: this.#places(),
+      queued: this.#bulkhead.queued,
+      pace: this.#pacer.pace,
+      results: this.#results,
+    };
+  }
+
+  #places(): number {
+    return Math.max(1, Math.floor(this.options.config.maxCalls * this.options.cluster.callShare()));
+  }
+
+  /** Past breaker, pacer and bulkhead; or why not. */
+  async #enter(now: number, options: GateAskOptions): Promise<Refusal | undefined> {
+    const { deadline, probeLease, signal } = options;
+    const kept = this.#keptBack(options);
+    if (kept !== undefined) return kept;
+    if (deadline <= now) return 'deadline';
+    if (probeLease !== undefined) {
+      this.#bulkhead.enterAnyway();
+      return undefined;
+    }
+    const patience = Math.min(this.#maxWait, (deadline - now) / 2);
+    const pause = this.#pacer.reserve(patience);
+    if (pause === undefined) return 'paced';
+    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+    const entered = this.#bulkhead.enter(patience - pause, signal);
+    if (entered === true) return undefined;
+    if (!(await entered)) return signal?.aborted === true ? 'cancelled' : 'full';
+    // While it waited the backend may have been given up.
+    const keptMeanwhile = this.#keptBack(options);
+    if (keptMeanwhile !== undefined) this.#bulkhead.leave();
+    return keptMeanwhile;
+  }
+
+  #keptBack({ probeLease, unguarded }: GateAskOptions): Refusal | undefined {
+    return unguarded === true ? undefined : this.options.breaker.refusal(probeLease);
+  }
+
+  /** The call itself, from a place taken to a place left. */
+  async #call(check: Check, options: GateAskOptions, startedAt: number): Promise<BackendAnswer> {
+    const { probeLease } = options;
+    const signal = probeLease === undefined ? options.signal : undefined;
+    try {
+      const answer = await this.options.adapter.ask(check, {
+        timeoutMs: this.options.config.timeout,
+        signal,
+      });
+      return this.#learn(check, answer, probeLease);
+    } catch (error) {
+      if (probeLease !== undefined) void this.options.breaker.probed(probeLease, 'none');
+      if (signal?.aborted === true) return this.#refuse('cancelled', startedAt);
+      this.options.log.error({ backend: this.name, err: error }, 'an adapter broke');
+      return this.#refuse('broken', startedAt);
+    } finally {
+      this.#bulkhead.leave();
+    }
+  }
+
+  #learn(check: Check, answer: BackendAnswer, probeLease: string | undefined): BackendAnswer {
+    const outcome = outcomeOf(answer);
+    const busy = answer.reason === 'backend-busy';
+    if (busy) this.#pacer.slowDown();
+    this.#results[
+      answer.kind !== 'unavailable' ? answer.kind : busy ? 'busy' : outcome === 'bad' ? 'failed' : 'broken'
+    ] += 1;
+    if (probeLease === undefined) this.options.breaker.ended(outcome, check);
+    else void this.options.breaker.probed(probeLease, outcome);
+    return answer;
+  }
+
+  /** The asker's deadline comes before the call's: an answer that comes later settles the session. */
+  #until(
+    left: number,
+    call: Promise<BackendAnswer>,
+    check: Check,
+    tooLate: () => BackendAnswer,
+  ): Promise<BackendAnswer> {
+    return new Promise((resolve) => {
+      let gone = false;
+      const limit = setTimeout(() => {
+        gone = true;
+        resolve(tooLate());
+      }, left);
+      void call.then((answer) => {
+        clearTimeout(limit);
+        if (!gone) resolve(answer);
+        else if (answer.kind !== 'unavailable') this.options.onLate(check, answer);
+      });
+    });
+  }
+
+  #refuse(refusal: Refusal, startedAt: number): BackendAnswer {
+    this.#results[refusal] += 1;
+    return refuse(this.name, refusal, this.options.clock.monotonic() - startedAt);
+  }
+}

@@ -1,0 +1,90 @@
+import type { Config } from '#usher/config';
+import type { BackendAnswer, Check, Clock, Log, Random } from '#usher/domain';
+import type { RedisClient } from '#usher/redis';
+import type { Adapter } from '../adapters/adapter.js';
+import { BreakerBoard } from '../breaker/breaker-board.js';
+import { Breaker, type Outcome } from '../breaker/breaker.js';
+import type { Cluster } from '../breaker/cluster.js';
+import type { BreakerEvent } from '../breaker/events.js';
+import type { BreakerRecord } from '../breaker/record.js';
+import { BackendGate } from './backend-gate.js';
+import { outcomeOf } from './outcome.js';
+
+export interface GatesOptions {
+  readonly config: Pick<Config, 'backends' | 'groups'>;
+  /** One for each configured backend. */
+  readonly adapters: readonly Pick<Adapter, 'name' | 'ask'>[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly cluster: Cluster;
+  /** Where the cluster's breakers are; without it this process is alone. */
+  readonly redis?: RedisClient;
+  /** Tells all other processes. Never throws. */
+  readonly announce: (event: BreakerEvent) => void;
+  /** Makes a check fit to travel; `unseal` gives undefined for what cannot be opened. */
+  readonly seal: (check: Check) => string;
+  readonly unseal: (sealed: string) => Check | undefined;
+  /** An answer that came after the deadline of its check: it settles the session. */
+  readonly onLate: (check: Check, answer: BackendAnswer) => void;
+  /** A breaker turned. An outage is over when `now.state` is closed. */
+  readonly onChange: (backend: string, now: BreakerRecord, before: BreakerRecord) => void;
+  /** True: this process reads none of this backend's questions until `false`. */
+  readonly onIsolated: (backend: string, isolated: boolean) => void;
+}
+
+export interface Gates {
+  readonly gates: ReadonlyMap<string, BackendGate>;
+  readonly board: BreakerBoard;
+}
+
+/** Puts a gate around each adapter, and all their breakers on one board. Call `board.start()` afterwards. */
+export function openGates(options: GatesOptions): Gates {
+  const gates = new Map<string, BackendGate>();
+  const breakers: Breaker[] = [];
+  for (const adapter of options.adapters) {
+    const breaker = breakerFor(adapter, options, () => board.review());
+    breakers.push(breaker);
+    gates.set(
+      adapter.name,
+      new BackendGate({ ...options, adapter, config: configOf(adapter.name, options), breaker }),
+    );
+  }
+  const board = new BreakerBoard(breakers, { groups: options.config.groups, redis: options.redis });
+  return { gates, board };
+}
+
+function breakerFor(
+  adapter: Pick<Adapter, 'name' | 'ask'>,
+  options: GatesOptions,
+  review: () => void,
+): Breaker {
+  const { name } = adapter;
+  const { breaker: config, timeout } = configOf(name, options);
+  return new Breaker({
+    ...options,
+    backend: name,
+    config,
+    timeout,
+    call: (check) => callOnce(adapter, check, timeout),
+    onChange: (now, before) => {
+      review();
+      options.onChange(name, now, before);
+    },
+    onIsolated: (isolated) => options.onIsolated(name, isolated),
+  });
+}
+
+function configOf(name: string, { config }: GatesOptions): Config['backends'][string] {
+  const own = config.backends[name];
+  if (own === undefined) throw new Error(`backends.${name}: it is not configured`);
+  return own;
+}
+
+async function callOnce(adapter: Pick<Adapter, 'ask'>, check: Check, timeoutMs: number): Promise<Outcome> {
+  try {
+    return outcomeOf(await adapter.ask(check, { timeoutMs }));
+  } catch {
+    return 'none';
+  }
+}
