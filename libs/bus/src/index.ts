@@ -1,0 +1,15 @@
+export { BusContext } from './bus-context.js';
+export { BusRecord, BusRecordBuilder } from './bus-record.js';
+export type { RequestOptions } from './bus-record.js';
+export { BusError } from './errors.js';
+export type { BusErrorCode } from './errors.js';
+export type { BusEvent, EventListener, Events, Gap } from './events.js';
+export { Membership } from './membership.js';
+export type { MembershipOptions, Node } from './membership.js';
+export { BUS_REDIS_OPTIONS } from './options.js';
+export type { BusOptions, BusRedis, ConnectionFactory, ConnectionRole } from './options.js';
+export type { Outcome, Request } from './request.js';
+export { StreamClient } from './stream-client.js';
+export type { ClientStats, StreamClientOptions } from './stream-client.js';
+export { BUS_TRANSPORT, StreamServer } from './stream-server.js';
+export type { BusStatus, ServerStats, StreamServerOptions } from './stream-server.js';

@@ -1,0 +1,171 @@
+import { VERSION } from './envelope.js';
+import type { EncodedData, ReplyKind } from './envelope.js';
+import type { BusKeys } from './keys.js';
+import type { Command, Line } from './line.js';
+
+/** An asker's stream keeps about this many entries; each holds all of one tick. */
+const MAX_ENTRIES = 1000;
+const ROWS_PER_ENTRY = 256;
+const RETRY_MS = 50;
+
+interface Row {
+  readonly id: number;
+  readonly kind: ReplyKind;
+  readonly data: EncodedData;
+  readonly until: number;
+}
+
+/** What one asker is to be told. */
+class Outbox {
+  /** Request → until when its asker waits. */
+  readonly taken = new Map<number, number>();
+  readonly rows: Row[] = [];
+
+  get empty(): boolean {
+    return this.taken.size === 0 && this.rows.length === 0;
+  }
+}
+
+export interface ReplyWriterParts {
+  readonly line: Line;
+  readonly keys: BusKeys;
+  readonly serverId: string;
+  readonly now: () => number;
+  readonly timeoutMs: number;
+  readonly onTrouble: (error: unknown) => void;
+}
+
+/**
+ * Writes what a server has to say: one entry per asker and tick, with many "taken" and many replies. While there is
+ * no connection it keeps them, as long as the askers wait. What is written twice after a lost answer does no harm: an
+ * asker takes a reply once.
+ */
+export class ReplyWriter {
+  #boxes = new Map<string, Outbox>();
+  #scheduled = false;
+  #retrying = false;
+  #underWay = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(private readonly parts: ReplyWriterParts) {
+    parts.line.onReady(() => this.#schedule());
+  }
+
+  taken(asker: string, id: number, until: number): void {
+    this.#box(asker).taken.set(id, until);
+    this.#schedule();
+  }
+
+  /** Says "taken" as well, where that is not written yet. */
+  reply(asker: string, id: number, kind: ReplyKind, data: EncodedData, until: number): void {
+    const box = this.#box(asker);
+    box.taken.delete(id);
+    box.rows.push({ id, kind, data, until });
+    this.#schedule();
+  }
+
+  /** Resolves when all is written, or nobody waits for it any more, or after the time. */
+  async flushed(withinMs: number): Promise<void> {
+    this.#schedule();
+    if (this.#done) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, withinMs);
+      this.#idle.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  get #done(): boolean {
+    return this.#underWay === 0 && this.#boxes.size === 0;
+  }
+
+  #box(asker: string): Outbox {
+    let box = this.#boxes.get(asker);
+    if (box === undefined) this.#boxes.set(asker, (box = new Outbox()));
+    return box;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#boxes.size === 0) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    if (!this.parts.line.ready) return this.#dropLate();
+    const boxes = this.#boxes;
+    this.#boxes = new Map();
+    const commands: Command[] = [];
+    for (const [asker, box] of boxes) this.#entries(asker, box, commands);
+    this.#underWay += 1;
+    try {
+      const answers = await this.parts.line.pipeline(commands, this.parts.timeoutMs);
+      const refused = answers.find(([error]) => error !== null);
+      if (refused !== undefined) this.parts.onTrouble(refused[0]);
+    } catch {
+      this.#putBack(boxes);
+    } finally {
+      this.#underWay -= 1;
+      this.#tellIdle();
+    }
+  }
+
+  #entries(asker: string, box: Outbox, commands: Command[]): void {
+    const taken = [...box.taken.keys()].join(',');
+    for (let from = 0; from === 0 || from < box.rows.length; from += ROWS_PER_ENTRY) {
+      commands.push(this.#entry(asker, from === 0 ? taken : '', box.rows.slice(from, from + ROWS_PER_ENTRY)));
+    }
+  }
+
+  #entry(asker: string, taken: string, rows: readonly Row[]): Command {
+    let replies = '';
+    const bodies: (string | Buffer)[] = [];
+    for (const { id, kind, data } of rows) {
+      replies += `${replies === '' ? '' : ','}[${id},"${kind}","${data.as}"]`;
+      if (data.as !== 'none') bodies.push('d', data.body);
+    }
+    const header = `{"v":${VERSION},"from":"${this.parts.serverId}","taken":[${taken}],"replies":[${replies}]}`;
+    const key = this.parts.keys.replies(asker);
+    // Without NOMKSTREAM a late reply would make a crashed asker's stream anew, and that would never expire.
+    return ['xadd', key, 'nomkstream', 'maxlen', '~', MAX_ENTRIES, '*', 'h', header, ...bodies];
+  }
+
+  #putBack(boxes: ReadonlyMap<string, Outbox>): void {
+    for (const [asker, box] of boxes) {
+      const now = this.#box(asker);
+      for (const [id, until] of box.taken) now.taken.set(id, until);
+      now.rows.unshift(...box.rows);
+    }
+    this.#dropLate();
+  }
+
+  #dropLate(): void {
+    const now = this.parts.now();
+    for (const [asker, box] of this.#boxes) {
+      for (const [id, until] of box.taken) if (until < now) box.taken.delete(id);
+      const alive = box.rows.filter((row) => row.until >= now);
+      box.rows.splice(0, box.rows.length, ...alive);
+      if (box.empty) this.#boxes.delete(asker);
+    }
+    this.#tellIdle();
+    if (this.#boxes.size > 0 && !this.#retrying) this.#retryLater();
+  }
+
+  #retryLater(): void {
+    this.#retrying = true;
+    setTimeout(() => {
+      this.#retrying = false;
+      this.#schedule();
+    }, RETRY_MS);
+  }
+
+  #tellIdle(): void {
+    if (!this.#done) return;
+    for (const tell of this.#idle.splice(0)) tell();
+  }
+}
