@@ -17,7 +17,7 @@ interface RawReply {
 export class CheckController {
   constructor(@Inject(CheckDoor) private readonly door: CheckDoor) {}
 
-  @All('*path')
+  @All('*')
   async answer(@Req() request: RawRequest, @Res() reply: RawReply): Promise<void> {
     // The door writes statuses, headers and nothing else to the letter; Fastify adds none of its own.
     reply.hijack();
