@@ -1,0 +1,12 @@
+'use strict';
+
+/** The last line of a run: what people and machines look for. */
+class ClosingLine {
+  onRunComplete(_contexts, { numPassedTests, numFailedTests, numFailedTestSuites, numPendingTests }) {
+    // A file that could not be run has no tests, and is a failure all the same.
+    const failed = Math.max(numFailedTests, numFailedTestSuites);
+    process.stdout.write(`\ntests: ${numPassedTests} passed, ${failed} failed, ${numPendingTests} skipped\n`);
+  }
+}
+
+module.exports = ClosingLine;
