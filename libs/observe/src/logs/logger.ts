@@ -1,8 +1,9 @@
 import type { Log, LogFields } from '#usher/domain';
-import { destination, pino, stdTimeFunctions } from 'pino';
+import { pino, stdTimeFunctions } from 'pino';
 import type { DestinationStream, Logger as Pino } from 'pino';
 import pretty from 'pino-pretty';
 import { cleanFields, cleanText } from './clean.js';
+import { LineOutput, standardOutputLines } from './line-output.js';
 
 export interface LogSettings {
   /** The least that is written. */
@@ -26,11 +27,6 @@ export interface Logger extends Log {
   flush(): void;
 }
 
-/** Kept for standard output when its reader stalls; what goes beyond is dropped: a full pipe must not stop answers. */
-const MAX_BUFFERED = 8 * 1024 * 1024;
-
-let standardOutput: ReturnType<typeof destination> | undefined;
-
 /**
  * JSON lines for machines, readable ones for a terminal. Every field and message is cleaned on its way: no secret and
  * no control character reaches a line.
@@ -38,8 +34,8 @@ let standardOutput: ReturnType<typeof destination> | undefined;
 export function createLogger(settings: LogSettings, options: LoggerOptions): Logger {
   const terminal = options.stream === undefined ? process.stdout.isTTY : options.stream.isTTY === true;
   const text = settings.format === 'text' || (settings.format === 'auto' && terminal);
-  const out = text ? readableLines(options.stream ?? process.stdout, terminal) : options.stream;
-  const stream = out ?? jsonOutput();
+  const out = options.stream ?? standardOutputLines();
+  const stream = text ? readableLines(out, terminal) : out;
   const root = pino(
     {
       level: settings.level,
@@ -52,14 +48,8 @@ export function createLogger(settings: LogSettings, options: LoggerOptions): Log
     stream,
   );
   return new PinoLog(root, {}, () => {
-    if (stream === standardOutput) standardOutput?.flushSync();
+    if (out instanceof LineOutput) out.flush();
   });
-}
-
-/** One for the process: buffered, written off the loop, flushed at exit by pino. */
-function jsonOutput(): DestinationStream {
-  standardOutput ??= destination({ dest: 1, sync: false, maxLength: MAX_BUFFERED });
-  return standardOutput;
 }
 
 /** Formats each line in place: neither a worker thread nor a pipeline that loses the last lines at exit. */
