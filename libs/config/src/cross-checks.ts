@@ -47,9 +47,6 @@ export function crossWarnings(config: Config): Problem[] {
 function redisProblems({ redis }: Config): Problem[] {
   const problems: Problem[] = [];
   const say = (key: string, message: string) => problems.push({ path: ['redis', key], message });
-  if (redis.url !== undefined && redis.sentinels.length > 0) {
-    say('sentinels', 'given beside redis.url; keep one: Sentinels name the master themselves');
-  }
   if (redis.cluster && redis.sentinels.length > 0)
     say('cluster', 'a Cluster has no Sentinels; keep one of them');
   if (redis.cluster && redis.url === undefined && redis.sentinels.length === 0) {

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { exampleFile } from './example.js';
 import { loadConfig } from './load-config.js';
 import { maskConfig } from './mask.js';
@@ -77,5 +78,11 @@ backends: { p: { type: http, url: "http://u:hunter2@h/check?key=hunter2", device
     ]) {
       expect(shown).toContain(plain);
     }
+  });
+
+  it('shows what would load again as it was', () => {
+    const config = load(exampleFile().replace('password: change me', "password: ''"));
+    const shown = load(stringify(maskConfig(config)));
+    expect(shown).toEqual(config);
   });
 });

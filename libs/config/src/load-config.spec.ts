@@ -218,11 +218,6 @@ describe('loadConfig', () => {
       /names the edge "a" already/,
     ],
     [
-      'an address beside Sentinels',
-      'redis: { url: redis://a, sentinels: [b:26379] }',
-      /redis\.sentinels: given beside redis\.url/,
-    ],
-    [
       'Sentinels of a Cluster',
       'redis: { cluster: true, sentinels: [b:26379] }',
       /redis\.cluster: a Cluster has no Sentinels/,

@@ -43,7 +43,12 @@ export const redisSchema = z.strictObject({
     secret: 'address',
     examples: ['redis://127.0.0.1:6379'],
   }),
-  sentinels: z.array(address).default([]).describe('host:port of Sentinels; `master` names what they watch.'),
+  sentinels: z
+    .array(address)
+    .default([])
+    .describe(
+      'host:port of Sentinels; `master` names what they watch. Of `url` then only user, password, database and TLS count.',
+    ),
   master: z.string().default('usher').describe('The Sentinels’ name of the master.'),
   cluster: z.boolean().default(false).describe('The addresses are nodes of a Redis Cluster.'),
   timeout: durationOf(1).default(30).describe('For one command of the hot path; more for remote sites.'),
@@ -132,6 +137,7 @@ const failMode = z
     ],
     'open, closed, stale, or {stale: true, then: open}',
   )
+  .meta({ kind: 'fail mode' })
   .transform((mode): FailMode =>
     typeof mode === 'object'
       ? ({ kind: 'stale', then: mode.then } as const)

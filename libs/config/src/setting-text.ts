@@ -8,7 +8,7 @@ type AnySchema = z.core.$ZodType;
 /** What a setting's value may be, in a word or two. */
 export function valueText(schema: AnySchema): string {
   const { kind } = factsOf(schema);
-  return kind ?? shapeText(shapeOf(schema));
+  return kind === 'duration' || kind === 'size' ? kind : shapeText(shapeOf(schema));
 }
 
 function shapeText(shape: Shape): string {

@@ -22,7 +22,7 @@ export interface Shape {
 /** What stands on a setting: description, unit, secrecy, default. */
 export interface Facts {
   readonly description: string;
-  readonly kind: 'duration' | 'size' | undefined;
+  readonly kind: 'duration' | 'size' | 'fail mode' | undefined;
   readonly secret: 'all' | 'address' | undefined;
   /** Undefined: none. */
   readonly defaultValue: unknown;
@@ -104,7 +104,7 @@ export function factsOf(schema: AnySchema): Facts {
     secret: first('secret'),
     defaultValue: withDefault === undefined ? undefined : definition(withDefault).defaultValue,
     optional: all.some((layer) => ['optional', 'default', 'prefault'].includes(definition(layer).type)),
-    examples: first('examples') ?? [],
+    examples: (first('examples') as readonly unknown[] | undefined) ?? [],
   };
 }
 

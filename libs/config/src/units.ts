@@ -5,7 +5,7 @@ import { z } from 'zod';
 declare module 'zod' {
   interface GlobalMeta {
     /** How its value is written and shown. */
-    kind?: 'duration' | 'size';
+    kind?: 'duration' | 'size' | 'fail mode';
     /** Never shown: `all` of it, or what an address hides (user, password, query). May come from a file. */
     secret?: 'all' | 'address';
   }
