@@ -8,12 +8,12 @@ import type { Connection, RedisSettings, Target } from './options.js';
 export interface ConnectOptions {
   /** Shown by CLIENT LIST. Default `usher`. */
   readonly name?: string;
+  /** Between two tries to find Redis, ms. Default 250. */
+  readonly retryAfterMs?: number;
 }
 
 /** So many late in a row = away. */
 const LATE_IN_A_ROW = 3;
-/** Between two tries to find Redis again, ms. */
-const RETRY_AFTER = 250;
 /** A connection that lived so long is worth a new try at once, ms. */
 const GOOD_LIFE = 1_000;
 /** One try: TCP, TLS, AUTH and PING, ms; or ten command timeouts, for remote sites. */
@@ -27,7 +27,7 @@ const SILENT_SOCKET = 2_000;
 export function connectRedis(settings: RedisSettings, options: ConnectOptions = {}): RedisClient {
   const timeout = settings.timeout ?? 30;
   if (!(timeout > 0)) throw new Error('redis.timeout: more than 0 ms');
-  return new SupervisedRedis(readTarget(settings), timeout, options.name ?? 'usher');
+  return new SupervisedRedis(readTarget(settings), timeout, { name: 'usher', retryAfterMs: 250, ...options });
 }
 
 type AwayListener = (away: boolean, why: string) => void;
@@ -46,12 +46,13 @@ class SupervisedRedis implements RedisClient {
   #closed = false;
   #trouble = 'not connected yet';
   readonly #listeners = new Set<AwayListener>();
+  readonly #waiting = new Set<(found: boolean) => void>();
   readonly #deadlines = new Deadlines(() => this.#onLate());
 
   constructor(
     private readonly target: Target,
     private readonly timeout: number,
-    private readonly name: string,
+    private readonly options: Required<ConnectOptions>,
   ) {
     this.#open();
   }
@@ -96,14 +97,15 @@ class SupervisedRedis implements RedisClient {
 
   ready(withinMs = 10_000): Promise<boolean> {
     if (!this.away) return Promise.resolve(true);
+    if (this.#closed) return Promise.resolve(false);
     return new Promise((resolve) => {
       const settle = (found: boolean): void => {
         clearTimeout(limit);
-        stop();
+        this.#waiting.delete(settle);
         resolve(found);
       };
       const limit = setTimeout(settle, withinMs, false);
-      const stop = this.onAway((away) => settle(!away));
+      this.#waiting.add(settle);
     });
   }
 
@@ -116,6 +118,7 @@ class SupervisedRedis implements RedisClient {
     clearTimeout(this.#retry);
     const last = this.#connection ?? this.#attempt;
     if (last !== undefined) this.#lose(last, 'closed');
+    for (const settle of this.#waiting) settle(false);
   }
 
   #send(
@@ -154,7 +157,7 @@ class SupervisedRedis implements RedisClient {
 
   #open(): void {
     const connection = openConnection(this.target, {
-      connectionName: this.name,
+      connectionName: this.options.name,
       enableOfflineQueue: false,
       retryStrategy: () => null,
       maxRetriesPerRequest: 0,
@@ -190,6 +193,7 @@ class SupervisedRedis implements RedisClient {
     this.#since = performance.now();
     this.#late = 0;
     this.#trouble = '';
+    for (const settle of this.#waiting) settle(true);
     this.#tell(false);
   }
 
@@ -204,7 +208,7 @@ class SupervisedRedis implements RedisClient {
     this.#trouble = why ?? (this.#trouble === '' ? 'the connection was closed' : this.#trouble);
     connection.disconnect();
     if (!this.#closed) {
-      const delay = wasUsed && performance.now() - this.#since > GOOD_LIFE ? 0 : RETRY_AFTER;
+      const delay = wasUsed && performance.now() - this.#since > GOOD_LIFE ? 0 : this.options.retryAfterMs;
       this.#retry = setTimeout(() => this.#open(), delay);
       this.#retry.unref();
     }

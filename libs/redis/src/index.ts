@@ -3,10 +3,14 @@ export type { BlockingOptions } from './blocking-connection.js';
 export { checkRedis } from './check-redis.js';
 export type { RedisFinding } from './check-redis.js';
 export type { RedisArg, RedisClient, RedisScript } from './client.js';
+export { connectionFactory } from './connection-factory.js';
+export type { OpenConnection } from './connection-factory.js';
 export { ClusterClock } from './cluster-clock.js';
 export type { ClusterClockOptions } from './cluster-clock.js';
 export { connectRedis, isReplyError } from './connect-redis.js';
 export type { ConnectOptions } from './connect-redis.js';
+export { startEmbeddedRedis } from './embedded.js';
+export type { EmbeddedRedis, EmbeddedRedisOptions } from './embedded.js';
 export { RedisAwayError, RedisTimeoutError } from './errors.js';
 export {
   CONTROL,

@@ -1,9 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
@@ -87,7 +86,7 @@ class GuardedRedis implements RedisProcess {
   }
 
   async start(): Promise<void> {
-    const guard = spawn('sh', ['-c', GUARD, 'sh', binary('server'), ...this.#settings()], {
+    const guard = spawn('sh', ['-c', GUARD, 'sh', await server, ...this.#settings()], {
       cwd: this.dir,
       stdio: ['pipe', 'pipe', 'ignore'],
     });
@@ -130,9 +129,11 @@ class GuardedRedis implements RedisProcess {
   }
 
   async cli(...args: string[]): Promise<string> {
-    const password = this.options.password;
-    const env = password === undefined ? process.env : { ...process.env, REDISCLI_AUTH: password };
-    const { stdout } = await run(binary('cli'), ['-p', String(this.port), ...args], { env, timeout: 10_000 });
+    const { password } = this.options;
+    const access = password === undefined ? [] : ['-a', password, '--no-auth-warning'];
+    const { stdout } = await run(await cli, ['-p', String(this.port), ...access, ...args], {
+      timeout: 10_000,
+    });
     return stdout.trimEnd();
   }
 
@@ -173,16 +174,14 @@ async function firstLine(child: ChildProcess): Promise<string> {
 }
 
 /** redis-server or valkey-server from the PATH, or the cli beside it. */
-function binary(kind: 'server' | 'cli'): string {
-  for (const name of [`redis-${kind}`, `valkey-${kind}`]) {
-    for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
-      try {
-        accessSync(join(folder, name), constants.X_OK);
-        return join(folder, name);
-      } catch {
-        // the next folder
-      }
-    }
-  }
+async function binary(kind: 'server' | 'cli'): Promise<string> {
+  const { stdout } = await run('sh', ['-c', `command -v redis-${kind} || command -v valkey-${kind} || true`]);
+  if (stdout !== '') return stdout.trim();
   throw new Error(`Tests need redis-${kind} or valkey-${kind} (version 7 or later) on the PATH.`);
 }
+
+const server = binary('server');
+const cli = binary('cli');
+// Whoever imports this without starting a Redis is not told of a missing one.
+server.catch(() => undefined);
+cli.catch(() => undefined);
