@@ -1,4 +1,4 @@
-import { configSchema } from '#usher/config';
+import { type BackendConfig, type BreakerConfig, configSchema } from '#usher/config';
 import { type BackendAnswer, type Check, silentLog } from '#usher/domain';
 import type { AskOptions } from '../src/adapters/adapter.js';
 import { lonely } from '../src/breaker/cluster.js';
@@ -52,17 +52,33 @@ export function busy(backend = 'portal'): Promise<BackendAnswer> {
   });
 }
 
+/** What a test sets of a backend's configuration; times in ms, smaller than an operator may set them. */
+export type Settings = Partial<Omit<BackendConfig, 'breaker'>> & {
+  readonly breaker?: Partial<BreakerConfig>;
+};
+
 /** Gates around told backends, in a process that is alone unless told otherwise. */
 export function gatesAround(
   backends: readonly ToldBackend[],
-  settings: Record<string, unknown> = {},
+  settings: Settings = {},
   options: Partial<GatesOptions> = {},
   groups: Record<string, unknown> = {},
 ): Gates {
-  const each = { type: 'http', url: 'http://127.0.0.1:9/', ...settings };
-  const named = Object.fromEntries(backends.map(({ name }) => [name, each]));
+  const plain = { type: 'http', url: 'http://127.0.0.1:9/' };
+  const config = configSchema.parse({
+    backends: Object.fromEntries(backends.map(({ name }) => [name, plain])),
+    groups,
+  });
+  const set = (own: BackendConfig): BackendConfig => ({
+    ...own,
+    ...settings,
+    breaker: { ...own.breaker, ...settings.breaker },
+  });
   return openGates({
-    config: configSchema.parse({ backends: named, groups }),
+    config: {
+      ...config,
+      backends: Object.fromEntries(Object.entries(config.backends).map(([name, own]) => [name, set(own)])),
+    },
     adapters: backends,
     clock,
     random: Math.random,

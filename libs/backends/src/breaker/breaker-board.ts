@@ -37,7 +37,8 @@ export class BreakerBoard implements BreakerGate {
   async start(): Promise<void> {
     const { redis } = this.options;
     this.#stopListening = redis?.onAway((away) => void this.#onAway(away));
-    if (redis !== undefined) await this.#onAway(redis.away);
+    if (redis?.away === true) await this.#onAway(true);
+    else await this.reread();
     this.#timer = setInterval(() => void this.reread(), TICK);
     this.#timer.unref();
   }

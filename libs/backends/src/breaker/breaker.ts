@@ -253,7 +253,9 @@ export class Breaker {
   /** Redis knows nothing of this backend, or forgot it: what this process remembers becomes the record. */
   async #offer(keeper: BreakerKeeper, box: BallotBox): Promise<BallotBox | undefined> {
     const record = await keeper.turn(0, this.#record);
-    if (record === undefined || keeper !== this.#keeper) return undefined;
+    if (keeper !== this.#keeper || this.#closed) return undefined;
+    // Another process offered first.
+    if (record === undefined) return await this.#look();
     this.#follow(record);
     return { ...box, record };
   }
@@ -311,7 +313,8 @@ export class Breaker {
   async #turnInTime(): Promise<void> {
     const record = this.#record;
     const after = turnsAfter(record, this.options.config);
-    if (after === undefined || this.options.clock.now() < record.since + after) return;
+    if (after === undefined) return;
+    if (this.options.clock.now() < record.since + after) return this.#waitForTime();
     await this.#turn(record, afterTime(record));
   }
 

@@ -6,6 +6,7 @@ import { BreakerBoard } from '../breaker/breaker-board.js';
 import { Breaker, type Outcome } from '../breaker/breaker.js';
 import type { Cluster } from '../breaker/cluster.js';
 import type { BreakerEvent } from '../breaker/events.js';
+import { RedisKeeper } from '../breaker/redis-keeper.js';
 import type { BreakerRecord } from '../breaker/record.js';
 import { BackendGate } from './backend-gate.js';
 import { outcomeOf } from './outcome.js';
@@ -61,11 +62,13 @@ function breakerFor(
 ): Breaker {
   const { name } = adapter;
   const { breaker: config, timeout } = configOf(name, options);
+  const { cluster, redis } = options;
   return new Breaker({
     ...options,
     backend: name,
     config,
     timeout,
+    shared: redis && new RedisKeeper(redis, name, cluster.self.id),
     call: (check) => callOnce(adapter, check, timeout),
     onChange: (now, before) => {
       review();
