@@ -1,7 +1,14 @@
+export { TEST_CERTIFICATE, TEST_KEY } from './certificate.js';
 export { eventually } from './eventually.js';
 export type { EventuallyOptions } from './eventually.js';
+export { FakeAstra, startFakeAstra, webhookPayload } from './fake-astra.js';
+export type { AstraSession, FakeAstraOptions, Play, Played } from './fake-astra.js';
+export { FakePortal, startFakePortal } from './fake-portal.js';
+export type { FakePortalOptions, PortalRequest } from './fake-portal.js';
 export { freePort } from './free-port.js';
 export { ManualClock } from './manual-clock.js';
+export * as portalBehaviours from './portal-behaviours.js';
+export type { PortalBehaviour } from './portal-behaviours.js';
 export { startRedisCluster } from './redis-cluster.js';
 export type { RedisClusterProcess } from './redis-cluster.js';
 export { startRedis } from './redis-process.js';
