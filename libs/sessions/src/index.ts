@@ -1,3 +1,15 @@
 export { RedisSessionRegistry } from './registry/redis-session-registry.js';
 export type { CloseOptions, Opened, RegistryOptions } from './registry/redis-session-registry.js';
 export { RegistryError } from './registry/registry-error.js';
+export { RedisKnownViewers } from './known/redis-known-viewers.js';
+export type { KnownViewersOptions } from './known/redis-known-viewers.js';
+export { SignsOfLife } from './registry/signs-of-life.js';
+export type { SignsOfLifeOptions } from './registry/signs-of-life.js';
+export { sweepShard } from './registry/sweeper.js';
+export type { SweepOptions, Swept } from './registry/sweeper.js';
+export { countSessions } from './registry/session-counts.js';
+export type { SessionCounts } from './registry/session-counts.js';
+export { EpochWatcher } from './registry/epoch-watcher.js';
+export type { EpochWatcherOptions } from './registry/epoch-watcher.js';
+export { healRegistry } from './registry/heal-registry.js';
+export type { HealOptions, Healed } from './registry/heal-registry.js';

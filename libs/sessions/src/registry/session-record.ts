@@ -14,7 +14,8 @@ const PRESENCES: ReadonlySet<string> = new Set<Presence>(['seen', 'listed', 'ass
 
 /**
  * A session as the fields and values of its hash. Channel and user stand encoded, as they stand in keys; the rest is
- * text for people: what is longer than 64 bytes is cut (it is whole in the event).
+ * text for people: what is longer than 64 bytes is cut (it is whole in the event). What is empty is not stored, nor a
+ * name that is the user, nor an authorized-until that is "as long as it lives"; the edge stands in the key.
  */
 export function recordFields(session: Session): (string | number)[] {
   return [
@@ -23,7 +24,7 @@ export function recordFields(session: Session): (string | number)[] {
     'user',
     session.user === '' ? '' : userValue(session.namespace, session.user),
     'name',
-    textValue(session.sessionName),
+    session.sessionName === session.user ? '' : textValue(session.sessionName),
     'channel',
     encodeName(boundName(session.channel)),
     'ip',
@@ -34,8 +35,6 @@ export function recordFields(session: Session): (string | number)[] {
     textValue(session.host),
     'path',
     textValue(session.path),
-    'edge',
-    encodeName(boundName(session.edge)),
     'dialect',
     session.dialect,
     'backend',
@@ -49,7 +48,7 @@ export function recordFields(session: Session): (string | number)[] {
     'openedAt',
     instant(session.openedAt),
     'authorizedUntil',
-    instant(session.authorizedUntil),
+    session.authorizedUntil === 0 ? '' : instant(session.authorizedUntil),
     'fingerprint',
     session.fingerprint,
     'viewerKey',
@@ -74,16 +73,18 @@ export function readRecord(name: SessionName, reply: unknown): Session | undefin
   const state = values.get('state') ?? '';
   const presence = values.get('presence') ?? '';
   const openedAt = Number(values.get('openedAt') ?? Number.NaN);
-  const authorizedUntil = Number(values.get('authorizedUntil') ?? Number.NaN);
+  const authorizedUntil = Number(values.get('authorizedUntil') ?? 0);
   const aliveUntil = Number(reply[0]);
   if (fingerprint === '' || !isState(state) || !isPresence(presence)) return undefined;
   if (![openedAt, authorizedUntil, aliveUntil].every(Number.isFinite)) return undefined;
   const backend = values.get('backend') ?? '';
   const text = (field: string): string => bytesOf(values.get(field) ?? '');
+  const { namespace, user } = readUser(values.get('user') ?? '', backend);
   return {
     edge: name.edge,
     sessionId: name.sessionId,
-    ...readUser(values.get('user') ?? '', backend),
+    namespace,
+    user,
     fingerprint,
     viewerKey: values.get('viewerKey') ?? '',
     channel: decodeName(values.get('channel') ?? ''),
@@ -93,7 +94,7 @@ export function readRecord(name: SessionName, reply: unknown): Session | undefin
     path: text('path'),
     dialect: values.get('dialect') ?? '',
     backend,
-    sessionName: text('name'),
+    sessionName: values.has('name') ? text('name') : user,
     state,
     // Only shown: a rung that another version has may be named here.
     source: (values.get('source') ?? 'session') as Source,

@@ -23,6 +23,8 @@ local PRESENCE = { assumed = 1, seen = 2, listed = 3 }
 -- What an answer on trust may not take back from a session that a backend allowed.
 local GRANT = { 'state', 'source', 'backend', 'authorizedUntil', 'user', 'name' }
 local USER = { 'user', 'name' }
+-- What says something by its absence: an update takes it away.
+local BLANK = { 'authorizedUntil', 'name' }
 
 for i = 1, #KEYS do
   local kind = redis.call('TYPE', KEYS[i]).ok
@@ -66,6 +68,9 @@ for field, value in pairs(new) do
   fields[#fields + 1] = value
 end
 redis.call('HSET', sessionKey, unpack(fields))
+for _, field in ipairs(BLANK) do
+  if old and old[field] and not new[field] then redis.call('HDEL', sessionKey, field) end
+end
 count(new, 1)
 
 redis.call('ZADD', aliveKey, 'GT', aliveUntil, member)

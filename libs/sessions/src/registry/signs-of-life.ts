@@ -1,0 +1,116 @@
+import type { Clock, SessionName } from '#usher/domain';
+import type { RedisClient } from '#usher/redis';
+import type { RedisSessionRegistry } from './redis-session-registry.js';
+import { allShards } from './session-names.js';
+import { TOUCHED_AT_ONCE, touchSessions } from './touch-sessions.js';
+
+export interface SignsOfLifeOptions {
+  /** Between two flushes, ms. Default 10,000: so much is lost when a gateway is killed. */
+  readonly every?: number;
+  /** Sessions remembered between flushes, or while Redis is away. Default 200,000; further ones are counted as dropped. */
+  readonly capacity?: number;
+  /** Told which sessions the registry has no living record of: closed, expired, or lost by Redis. */
+  readonly onMissing?: (names: readonly SessionName[]) => void;
+}
+
+/**
+ * A gateway's signs of life: noted in memory while it answers, sent in batches. While Redis is away they wait, the
+ * newest of each session.
+ */
+export class SignsOfLife {
+  /** Noted for nothing, because the memory for them was full. */
+  dropped = 0;
+  readonly #noted: Map<string, Map<SessionName, number>>;
+  readonly #every: number;
+  readonly #capacity: number;
+  readonly #onMissing: (names: readonly SessionName[]) => void;
+  #size = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> | undefined;
+
+  constructor(
+    private readonly redis: RedisClient,
+    private readonly registry: RedisSessionRegistry,
+    private readonly clock: Clock,
+    options: SignsOfLifeOptions = {},
+  ) {
+    this.#every = options.every ?? 10_000;
+    this.#capacity = options.capacity ?? 200_000;
+    this.#onMissing = options.onMissing ?? (() => undefined);
+    if (!(this.#every > 0)) throw new RangeError(`signs of life: every more than 0 ms, not ${this.#every}`);
+    if (!(this.#capacity > 0))
+      throw new RangeError(`signs of life: a capacity over 0, not ${this.#capacity}`);
+    this.#noted = new Map(allShards(registry.shards).map((shard) => [shard, new Map()]));
+  }
+
+  /** How many sessions wait to be sent. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Notes that a session lives until then (cluster time, ms). On the hot path: costs one entry of a Map, provided that
+   * the caller passes the same object for the same session. `shard` is `registry.shardOf(session)`, kept by the caller.
+   */
+  note(name: SessionName, shard: string, aliveUntil: number): void {
+    const signs = this.#noted.get(shard);
+    if (signs === undefined) return;
+    const before = signs.size;
+    if (this.#size >= this.#capacity && !signs.has(name)) {
+      this.dropped += 1;
+      return;
+    }
+    signs.set(name, aliveUntil);
+    this.#size += signs.size - before;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => void this.flush(), this.#every).unref();
+  }
+
+  /** Sends what is noted, last of all; then nothing more is sent by itself. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    await this.flush();
+    await this.flush();
+  }
+
+  /** Sends what is noted. Never rejects: what Redis did not take waits for the next time. */
+  flush(): Promise<void> {
+    this.#flushing ??= this.#flushAll().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  async #flushAll(): Promise<void> {
+    for (const [shard, signs] of this.#noted) {
+      if (this.redis.away) return;
+      if (signs.size > 0) await this.#flushShard(shard, signs);
+    }
+  }
+
+  async #flushShard(shard: string, noted: ReadonlyMap<SessionName, number>): Promise<void> {
+    this.#noted.set(shard, new Map());
+    this.#size -= noted.size;
+    const signs = Array.from(noted, ([name, aliveUntil]) => ({ name, aliveUntil }));
+    for (let from = 0; from < signs.length; from += TOUCHED_AT_ONCE) {
+      const batch = signs.slice(from, from + TOUCHED_AT_ONCE);
+      try {
+        const missing = await touchSessions(this.redis, this.registry, shard, batch);
+        if (missing.length > 0) this.#onMissing(missing);
+      } catch {
+        this.#keep(shard, batch);
+      }
+    }
+  }
+
+  /** Back to what waits, unless something newer is there, or the time is up. */
+  #keep(shard: string, signs: readonly { name: SessionName; aliveUntil: number }[]): void {
+    const now = this.clock.now();
+    for (const { name, aliveUntil } of signs) {
+      if (aliveUntil > now && !this.#noted.get(shard)!.has(name)) this.note(name, shard, aliveUntil);
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { SessionName } from '#usher/domain';
+import { aliveKey } from '#usher/redis';
+import type { RedisClient } from '#usher/redis';
+import type { RedisSessionRegistry } from './redis-session-registry.js';
+import { memberOf, nameOf } from './session-names.js';
+import { sessionScript } from './session-script.js';
+
+const TOUCH = sessionScript('touch-sessions-1');
+
+/** In one command; more would hold Redis up. */
+export const TOUCHED_AT_ONCE = 500;
+/** Not on anybody's way: a slow link must not lose signs of life, ms. */
+const PATIENCE = 1_000;
+
+/** A sign of life: the session is taken for alive until then (cluster time, ms). */
+export interface Sign {
+  readonly name: SessionName;
+  readonly aliveUntil: number;
+}
+
+/**
+ * Sends at most 500 signs of life of one shard. Returns the names that the registry has no living session for (closed,
+ * expired, or lost by Redis). Idempotent; rejects as Redis does.
+ */
+export async function touchSessions(
+  redis: RedisClient,
+  registry: RedisSessionRegistry,
+  shard: string,
+  signs: readonly Sign[],
+): Promise<SessionName[]> {
+  if (signs.length === 0) return [];
+  const args = signs.flatMap((sign) => [Math.round(sign.aliveUntil), memberOf(sign.name)]);
+  const reply = await redis.run(TOUCH, [aliveKey(shard)], args, PATIENCE);
+  const [renewed, missing] = reply as [string[], string[]];
+  if (renewed.length > 0) {
+    const until = new Map(signs.map((sign) => [memberOf(sign.name), sign.aliveUntil]));
+    await Promise.all(named(renewed).map((name) => registry.keepWhere(name, until.get(memberOf(name)) ?? 0)));
+  }
+  return named(missing);
+}
+
+function named(members: readonly string[]): SessionName[] {
+  return members.map(nameOf).filter((name) => name !== undefined);
+}
