@@ -30,6 +30,10 @@ export {
   shardOf,
   userKey,
   whereKey,
+  whyAddressKey,
+  whyListsKey,
+  whyNotableKey,
+  whyUserKey,
 } from './key-names.js';
 export type { Connection, RedisSettings } from './options.js';
 export { createSealer } from './sealer.js';

@@ -108,3 +108,23 @@ export function breakerKey(backend: string, part?: string): string {
   const key = `usher:breaker:{${encodeName(backend)}}`;
   return part === undefined ? key : `${key}:${encodeName(part)}`;
 }
+
+/** List: the last answers that a user got. */
+export function whyUserKey(shard: string, namespace: string, user: string): string {
+  return `usher:why:{${shard}}:user:${encodeName(namespace)}/${encodeName(user)}`;
+}
+
+/** List: the last answers that an address got. */
+export function whyAddressKey(shard: string, ip: string): string {
+  return `usher:why:{${shard}}:ip:${encodeName(ip)}`;
+}
+
+/** Sorted set: the lists of a shard by their last answer, so that their number is bounded. */
+export function whyListsKey(shard: string): string {
+  return `usher:why:{${shard}}:lists`;
+}
+
+/** Stream: answers that were not plain allows. */
+export function whyNotableKey(shard: string): string {
+  return `usher:why:{${shard}}:notable`;
+}
