@@ -1,0 +1,75 @@
+import type { Check, Decision } from '#usher/domain';
+import type { WhyRecord } from './why-record.js';
+
+/** A record in memory, and what tells whether the next answer is the same one again. Wire strings are raw here. */
+export interface Remembered {
+  readonly record: WhyRecord;
+  readonly plain: boolean;
+  readonly edge: string;
+  readonly sessionId: string;
+  readonly channel: string;
+  readonly user: string | undefined;
+  repeats: number;
+  lastAt: number;
+}
+
+/** The same session got the same answer again. */
+export function isRepeat(one: Remembered, check: Check, decision: Decision, plain: boolean): boolean {
+  if (one.sessionId !== check.sessionId || one.edge !== check.edge || one.channel !== check.channel)
+    return false;
+  if (one.plain !== plain || one.user !== decision.user) return false;
+  // Plain allows differ in the rung only: first the backend, later the cache.
+  return plain || (one.record.reason === decision.reason && one.record.source === decision.source);
+}
+
+/**
+ * The last answers by name, a user's or an address's. Bounded in answers, all names together: the name that got
+ * nothing new for longest is forgotten first.
+ */
+export class LastAnswers {
+  readonly #perName: number;
+  readonly #max: number;
+  readonly #lists = new Map<string, Remembered[]>();
+  #total = 0;
+
+  constructor(perName: number, max: number) {
+    if (!(perName >= 1) || !(max >= perName)) throw new RangeError('why: at least one list must fit');
+    this.#perName = perName;
+    this.#max = max;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** The one that this answer repeats. Allocates nothing. */
+  findRepeat(name: string, check: Check, decision: Decision, plain: boolean): Remembered | undefined {
+    const list = this.#lists.get(name);
+    if (list === undefined) return undefined;
+    for (let i = list.length - 1; i >= 0; i -= 1) {
+      if (isRepeat(list[i]!, check, decision, plain)) return list[i];
+    }
+    return undefined;
+  }
+
+  add(name: string, one: Remembered): void {
+    const list = this.#lists.get(name) ?? [];
+    this.#lists.delete(name);
+    this.#lists.set(name, list);
+    list.push(one);
+    if (list.length > this.#perName) list.shift();
+    else this.#total += 1;
+    while (this.#total > this.#max) this.#forgetOldest();
+  }
+
+  /** The newest first. */
+  of(name: string): Remembered[] {
+    return [...(this.#lists.get(name) ?? [])].reverse();
+  }
+
+  #forgetOldest(): void {
+    const [name, list] = this.#lists.entries().next().value!;
+    this.#lists.delete(name);
+    this.#total -= list.length;
+  }
+}

@@ -1,0 +1,150 @@
+import {
+  script,
+  shardOf,
+  whyAddressKey,
+  whyListsKey,
+  whyNotableKey,
+  whyUserKey,
+  type RedisArg,
+  type RedisClient,
+  type RedisScript,
+} from '#usher/redis';
+import { PER_NAME } from './why-memory.js';
+import { parseRecord, type WhyRecord } from './why-record.js';
+
+const keepAnswers = script(import.meta.url, './keep-answers-2.lua');
+const keepNotable = script(import.meta.url, './keep-notable-1.lua');
+
+/** Nobody waits for these, ms. */
+const WRITE_TIMEOUT = 500;
+const READ_TIMEOUT = 2_000;
+
+/** Whom an answer concerns. Raw wire strings: they name keys. */
+export interface Concerned {
+  readonly ip: string;
+  readonly namespace: string;
+  /** Empty where nobody was named. */
+  readonly user: string;
+}
+
+/** One record on its way to Redis. */
+export interface Outgoing {
+  readonly record: WhyRecord;
+  readonly concerned: Concerned;
+  readonly plain: boolean;
+}
+
+export interface WhyStoreBounds {
+  readonly shards: number;
+  /** Seconds that answers are kept. */
+  readonly ttl: number;
+  /** Lists of users and addresses, in the whole of Redis. */
+  readonly lists: number;
+  /** Answers that were not plain allows, in the whole of Redis. */
+  readonly notable: number;
+}
+
+interface Batch {
+  readonly script: RedisScript;
+  readonly keys: readonly string[];
+  readonly args: RedisArg[];
+}
+
+/** The answers of all gateways in Redis: bounded lists and streams, each with a TTL. Every method rejects when it is away. */
+export class WhyStore {
+  readonly #redis: RedisClient;
+  readonly #bounds: WhyStoreBounds;
+
+  constructor(redis: RedisClient, bounds: WhyStoreBounds) {
+    if (!(
+      bounds.shards >= 1 &&
+      bounds.ttl >= 1 &&
+      bounds.lists >= bounds.shards &&
+      bounds.notable >= bounds.shards
+    )) {
+      throw new RangeError('why: each shard must hold something for some time');
+    }
+    this.#redis = redis;
+    this.#bounds = bounds;
+  }
+
+  get away(): boolean {
+    return this.#redis.away;
+  }
+
+  /** Writes in one pipeline, one script call for each list. Rejects if any of it failed; then some may be written. */
+  async write(outgoing: readonly Outgoing[]): Promise<void> {
+    const batches = new Map<string, Batch>();
+    for (const { record, concerned, plain } of outgoing) {
+      const json = JSON.stringify(record);
+      for (const { key, ...batch } of this.#places(concerned, plain)) {
+        const known = batches.get(key) ?? batch;
+        batches.set(key, known);
+        known.args.push(json);
+      }
+    }
+    const calls = Array.from(batches.values(), ({ script, keys, args }) =>
+      this.#redis.run(script, keys, args, WRITE_TIMEOUT),
+    );
+    const failed = (await Promise.allSettled(calls)).find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  byUser(namespace: string, user: string): Promise<WhyRecord[]> {
+    return this.#list(whyUserKey(this.#shard(`${namespace}/${user}`), namespace, user));
+  }
+
+  byAddress(ip: string): Promise<WhyRecord[]> {
+    return this.#list(whyAddressKey(this.#shard(ip), ip));
+  }
+
+  /** Not plain allows of all shards since that cluster time, ms; the newest of each shard. */
+  async notable(since: number): Promise<WhyRecord[]> {
+    const shards = Array.from({ length: this.#bounds.shards }, (_, shard) => String(shard).padStart(2, '0'));
+    const replies = await Promise.all(
+      shards.map((shard) =>
+        this.#redis.call(
+          'XREVRANGE',
+          [whyNotableKey(shard), '+', String(Math.max(0, Math.floor(since)))],
+          READ_TIMEOUT,
+        ),
+      ),
+    );
+    return replies.flatMap((reply) =>
+      records((reply as [string, string[]][]).map(([, fields]) => fields[1])),
+    );
+  }
+
+  async #list(key: string): Promise<WhyRecord[]> {
+    return records((await this.#redis.call('LRANGE', [key, 0, -1], READ_TIMEOUT)) as unknown[]);
+  }
+
+  #places({ ip, namespace, user }: Concerned, plain: boolean): (Batch & { readonly key: string })[] {
+    const shard = this.#shard(ip);
+    const places = [this.#listPlace(shard, whyAddressKey(shard, ip))];
+    if (user !== '') {
+      const ofUser = this.#shard(`${namespace}/${user}`);
+      places.push(this.#listPlace(ofUser, whyUserKey(ofUser, namespace, user)));
+    }
+    if (!plain) {
+      const key = whyNotableKey(shard);
+      const args = [Math.ceil(this.#bounds.notable / this.#bounds.shards), this.#bounds.ttl];
+      places.push({ key, script: keepNotable, keys: [key], args });
+    }
+    return places;
+  }
+
+  #listPlace(shard: string, key: string): Batch & { readonly key: string } {
+    const { ttl, lists, shards } = this.#bounds;
+    const args = [PER_NAME, ttl, Math.ceil(lists / shards)];
+    return { key, script: keepAnswers, keys: [key, whyListsKey(shard)], args };
+  }
+
+  #shard(name: string): string {
+    return shardOf(name, this.#bounds.shards);
+  }
+}
+
+function records(replies: readonly unknown[]): WhyRecord[] {
+  return replies.map(parseRecord).filter((record) => record !== undefined);
+}

@@ -1,0 +1,178 @@
+import type { Check, Clock, Log } from '#usher/domain';
+import type { RedisClient } from '#usher/redis';
+import type { Remembered } from './last-answers.js';
+import { WhyMemory } from './why-memory.js';
+import { isPlainAllow, readOut, type AnswerGiven, type WhyAnswer, type WhyRecord } from './why-record.js';
+import { WhyStore, type Outgoing } from './why-store.js';
+
+const DAY_SECONDS = 86_400;
+/** Records wait so long for others, then go to Redis together, ms. */
+const TICK = 100;
+/** In one tick at most; with that, recording costs Redis a bounded share. */
+const PER_TICK = 200;
+const MAX_WAITING = 5_000;
+
+export interface WhyOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly redis: RedisClient;
+  /** Of sessions: `redis.shards`. */
+  readonly shards: number;
+  /** A backend's users are namespaced by it. */
+  readonly namespaceOf: (backend: string) => string;
+  /** Answers by user and by address in this process, each; default 20,000 (about 1 KB an answer). */
+  readonly answers?: number;
+  /** Not plain allows in this process, and in all of Redis; default 10,000. */
+  readonly notable?: number;
+  /** Lists of users and addresses in all of Redis, 20 answers each at most; default 20,000. */
+  readonly lists?: number;
+}
+
+/** Which of the answers that were not plain allows; all must match. Names as they are shown. */
+export interface WhyFilter {
+  readonly edge?: string;
+  readonly backend?: string;
+  readonly channel?: string;
+  readonly source?: string;
+  readonly reason?: string;
+  readonly allow?: boolean;
+  /** Cluster time, ms; never more than a day ago. */
+  readonly since?: number;
+  /** At most so many, default 100. */
+  readonly limit?: number;
+}
+
+export interface WhyFound {
+  /** The newest first. */
+  readonly answers: readonly WhyAnswer[];
+  /** False: Redis could not be asked, and only this process's own answers are here. */
+  readonly complete: boolean;
+}
+
+/**
+ * Why a viewer got the answer that he got: the last day's answers that were not plain allows, and the last 20 of any
+ * kind for each user and address. In the memory of each gateway, and in Redis for all.
+ */
+export class Why {
+  /** Records that never reached Redis. */
+  dropped = 0;
+  readonly #options: WhyOptions;
+  readonly #memory: WhyMemory;
+  readonly #store: WhyStore;
+  #waiting: Outgoing[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+  #failing = false;
+
+  constructor(options: WhyOptions) {
+    const { answers = 20_000, notable = 10_000, lists = 20_000, shards } = options;
+    this.#options = options;
+    this.#memory = new WhyMemory({ answers, notable });
+    this.#store = new WhyStore(options.redis, { shards, ttl: DAY_SECONDS, lists, notable });
+  }
+
+  /** Never throws and never waits. The same answer to the same session again costs a look into a short list. */
+  record(check: Check, given: AnswerGiven): void {
+    const { user = '', backend } = given.decision;
+    const namespace = user === '' || backend === undefined ? '' : this.#options.namespaceOf(backend);
+    const record = this.#memory.note(check, given, namespace, this.#options.clock.now());
+    if (record === undefined) return;
+    this.#enqueue({
+      record,
+      concerned: { ip: check.ip, namespace, user },
+      plain: isPlainAllow(given.decision),
+    });
+  }
+
+  /** The last answers of a user; both names as raw wire strings. */
+  byUser(namespace: string, user: string): Promise<WhyFound> {
+    return this.#found(this.#memory.byUser(namespace, user), this.#store.byUser(namespace, user));
+  }
+
+  /** The last answers that an address got. */
+  byAddress(ip: string): Promise<WhyFound> {
+    return this.#found(this.#memory.byAddress(ip), this.#store.byAddress(ip));
+  }
+
+  /** Answers of the last day that were not plain allows. */
+  async recent(filter: WhyFilter = {}): Promise<WhyFound> {
+    const dayAgo = this.#options.clock.now() - DAY_SECONDS * 1_000;
+    const since = Math.max(dayAgo, filter.since ?? 0);
+    const found = await this.#found([...this.#memory.notable()], this.#store.notable(since));
+    const answers = found.answers.filter((one) => one.lastAt >= since && matches(one, filter));
+    return { ...found, answers: answers.slice(0, filter.limit ?? 100) };
+  }
+
+  /** Writes what waits, as long as Redis takes it; for the exit. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#writing;
+    while (this.#waiting.length > 0 && !this.#store.away && !this.#failing) await this.#write();
+    clearTimeout(this.#timer);
+    this.#drop(this.#waiting.length);
+    this.#waiting = [];
+  }
+
+  #enqueue(outgoing: Outgoing): void {
+    if (this.#waiting.length >= MAX_WAITING) {
+      this.#drop(1);
+      // What was not plain is worth more than the oldest that waits.
+      if (outgoing.plain) return;
+      this.#waiting.shift();
+    }
+    this.#waiting.push(outgoing);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#writing !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      // While Redis is away they wait, and the queue's bound holds.
+      if (this.#store.away) return this.#schedule();
+      this.#writing = this.#write().finally(() => {
+        this.#writing = undefined;
+        if (this.#waiting.length > 0) this.#schedule();
+      });
+    }, TICK).unref();
+  }
+
+  async #write(): Promise<void> {
+    const batch = this.#waiting.splice(0, PER_TICK);
+    try {
+      await this.#store.write(batch);
+      this.#failing = false;
+    } catch (error) {
+      // Never written twice: a command that came too late may be executed still.
+      this.#drop(batch.length);
+      if (!this.#failing) this.#options.log.warn({ err: error }, 'answers could not be recorded for `why`');
+      this.#failing = true;
+    }
+  }
+
+  #drop(count: number): void {
+    this.dropped += count;
+  }
+
+  /** This process knows the repetitions of its own answers, and what Redis has not yet. */
+  async #found(mine: readonly Remembered[], theirs: Promise<readonly WhyRecord[]>): Promise<WhyFound> {
+    let complete = true;
+    const records = await theirs.catch(() => {
+      complete = false;
+      return [];
+    });
+    const oldest = this.#options.clock.now() - DAY_SECONDS * 1_000;
+    const byId = new Map(records.map((record) => [record.id, readOut(record)]));
+    for (const { record, repeats, lastAt } of mine) byId.set(record.id, readOut(record, repeats, lastAt));
+    const answers = [...byId.values()]
+      .filter((one) => one.lastAt >= oldest)
+      .sort((a, b) => b.lastAt - a.lastAt);
+    return { answers, complete };
+  }
+}
+
+function matches(one: WhyAnswer, filter: WhyFilter): boolean {
+  return (['edge', 'backend', 'channel', 'source', 'reason', 'allow'] as const).every(
+    (field) => filter[field] === undefined || filter[field] === one[field],
+  );
+}
