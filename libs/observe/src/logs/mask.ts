@@ -31,10 +31,13 @@ const SECRET_PAIR = new RegExp(
 );
 const SCHEME_AND_SECRET = /\b(Bearer|Basic)\s+([A-Za-z0-9+/=._~-]{6,})/g;
 const WORD = /[^\s"'<>]+/g;
+/** Nothing is masked in a text without one of these; most are single words. */
+const MAY_HOLD_SECRET = /[?&=:/\s]/;
 const EDGE_SECRET = /(\/e\/[^/?#]+\/)(?!(?:check|closed)(?:[/?#]|$))([^/?#]+)/;
 
 /** Free text for people: user names, passwords and queries of addresses, and `token=…` pairs, are masked. */
 export function maskText(text: string): string {
+  if (!MAY_HOLD_SECRET.test(text)) return text;
   return text
     .replace(WORD, maskWord)
     .replace(SECRET_PAIR, `$1$2$3${MASK}`)
