@@ -1,7 +1,6 @@
 import { isReplyError } from './line.js';
 import type { Command, Line } from './line.js';
 import type { Entry, Lane } from './lane.js';
-import { TAKE } from './scripts.js';
 
 /** All servers are one consumer: without acknowledgements (NOACK) a consumer's name means nothing. */
 export const GROUP = 'servers';
@@ -12,6 +11,7 @@ const BLOCK_MS = 2000;
 /** A blocking read may be answered this much after its time, ms; then the connection is dead. */
 const GRACE_MS = 1500;
 const ANSWER_MS = 1000;
+const TRIM_MS = 100;
 const WAKE_TTL_S = 60;
 
 export interface ReaderParts {
@@ -29,8 +29,8 @@ export interface ReaderParts {
 /**
  * Reads all lanes of a server over one connection, never more than there are free slots.
  *
- * Lanes that had something are looked at by a script each, with all their free slots (normal requests first), the others
- * together in one read, one entry per stream. Only when no lane is known to have something does that read
+ * Lanes that had something are read one by one, with all their free slots (normal requests first), the others
+ * together, one entry per stream. Only when no lane is known to have something does that read
  * block. A lane without a free slot is left out, and stalls nobody. When its slot frees while the read blocks on the
  * others, an entry in the server's own stream, which each blocking read includes, ends the read: unlike CLIENT UNBLOCK
  * it cannot come too early and be lost, and a Redis Cluster routes it; unlike a short BLOCK it costs an idle server nothing.
@@ -44,6 +44,7 @@ export class LaneReader {
   #ensured = false;
   #stopping = false;
   #signal: (() => void) | undefined;
+  #trimTimer: NodeJS.Timeout | undefined;
   #loop: Promise<void> = Promise.resolve();
   #consuming = false;
 
@@ -79,15 +80,18 @@ export class LaneReader {
     this.#stopping = true;
     this.changed();
     await this.#loop;
+    clearTimeout(this.#trimTimer);
+    this.#trim();
   }
 
   /** A request of this lane is done with. */
   freed(lane: Lane): void {
+    const wasFull = lane.free === 0;
     lane.busy -= 1;
     const next = lane.paused || lane.busy >= lane.slots ? undefined : lane.waiting.shift();
     if (next !== undefined) return this.#begin(lane, next);
-    if (this.#blockedOn?.has(lane) === true) return;
-    lane.hot = true;
+    if (!wasFull) return;
+    lane.lookAgain();
     this.changed();
   }
 
@@ -131,7 +135,7 @@ export class LaneReader {
     });
   }
 
-  /** Makes streams and groups where they are missing (a start, a Redis that came back empty), and loads the script. */
+  /** Makes streams and groups where they are missing (a start, a Redis that came back empty). */
   async #ensure(): Promise<void> {
     this.#ensured = true;
     const { blocking, wakeKey } = this.parts;
@@ -139,7 +143,7 @@ export class LaneReader {
     const commands: Command[] = [create(wakeKey), ['expire', wakeKey, WAKE_TTL_S]];
     for (const lane of this.#lanes) {
       commands.push(create(lane.normal), create(lane.low));
-      commands.push(['eval', TAKE.source, 2, lane.normal, lane.low, GROUP, CONSUMER, 0, '', '']);
+      lane.lookAgain();
     }
     for (const [error] of await blocking.pipeline(commands, ANSWER_MS)) {
       if (error !== null && !isReplyError(error, 'BUSYGROUP')) throw error;
@@ -153,60 +157,70 @@ export class LaneReader {
     if (open.length === 0) return this.#wait();
     const hot = open.filter((lane) => lane.hot);
     if (hot.length === 0) return this.#block(open);
-    const commands = hot.map(takeCommand);
+    const looks = hot.map(soloLook);
     const rest = open.filter((lane) => !lane.hot);
-    if (rest.length > 0) commands.push(this.#readCommand(rest, false));
-    const answers = await this.parts.blocking.pipeline(commands, ANSWER_MS);
+    if (rest.length > 0) looks.push({ keys: bothStreams(rest), count: sharedCount(rest) });
+    // Set again by what the look brings, or by a slot that frees meanwhile.
+    for (const lane of hot) expectNoMore(lane);
+    const reads = looks.map(({ keys, count }) => readCommand(keys, count));
+    const answers = await this.parts.blocking.pipeline(reads, ANSWER_MS);
     let failure: Error | undefined;
     for (const [index, [error, answer]] of answers.entries()) {
       if (error !== null) failure = error;
-      else if (index < hot.length) this.#took(hot[index]!, answer as [Entry[], Entry[]]);
-      else this.#read(answer as StreamReply);
+      else this.#read(answer as StreamReply, looks[index]!.count);
     }
     if (failure !== undefined) throw failure;
   }
 
   async #block(open: readonly Lane[]): Promise<void> {
+    const count = sharedCount(open);
+    const read = readCommand([...bothStreams(open), this.parts.wakeKey], count, BLOCK_MS);
     this.#blockedOn = new Set(open);
     this.#wakeSent = false;
     try {
-      this.#read(
-        (await this.parts.blocking.call(this.#readCommand(open, true), BLOCK_MS + GRACE_MS)) as StreamReply,
-      );
+      this.#read((await this.parts.blocking.call(read, BLOCK_MS + GRACE_MS)) as StreamReply, count);
     } finally {
       this.#blockedOn = undefined;
     }
   }
 
-  #readCommand(lanes: readonly Lane[], block: boolean): Command {
-    const keys = [...lanes.map((lane) => lane.normal), ...lanes.map((lane) => lane.low)];
-    if (block) keys.push(this.parts.wakeKey);
-    const wait = block ? ['block', BLOCK_MS] : [];
-    const ids = keys.map(() => '>');
-    return ['xreadgroup', 'group', GROUP, CONSUMER, 'count', 1, ...wait, 'noack', 'streams', ...keys, ...ids];
-  }
-
-  #took(lane: Lane, [normal, low]: [Entry[], Entry[]]): void {
-    lane.normalUpTo = '';
-    lane.lowUpTo = '';
-    lane.hot = normal.length + low.length > 0;
-    for (const entry of normal) this.#begin(lane, entry);
-    for (const entry of low) this.#begin(lane, entry);
-  }
-
-  #read(streams: StreamReply): void {
+  /** Begins what was read with this count per stream. */
+  #read(streams: StreamReply, count: number): void {
     for (const [key, entries] of streams ?? []) {
       const found = this.#byKey.get(key.toString());
-      if (found === undefined) continue; // only a wake-up
+      const last = entries.at(-1)?.[0].toString();
+      if (found === undefined || last === undefined) continue; // only a wake-up
       const { lane, low } = found;
+      if (low) lane.lowTaken = last;
+      else lane.normalTaken = last;
+      if (entries.length >= count && low) lane.moreLow = true;
+      if (entries.length >= count && !low) lane.moreNormal = true;
       for (const entry of entries) {
-        if (low) lane.lowUpTo = entry[0].toString();
-        else lane.normalUpTo = entry[0].toString();
-        lane.hot = true;
         if (lane.busy < lane.slots) this.#begin(lane, entry);
         else lane.waiting.push(entry);
       }
+      this.#trimSoon();
     }
+  }
+
+  #trimSoon(): void {
+    this.#trimTimer ??= setTimeout(() => this.#trim(), TRIM_MS);
+  }
+
+  /**
+   * Removes what was taken, so that a stream's length is what waits in it and nothing settled lies about. A group hands
+   * entries out in the order of their ids: all up to the last one have been taken by somebody.
+   */
+  #trim(): void {
+    this.#trimTimer = undefined;
+    const trims: Command[] = [];
+    for (const lane of this.#lanes) {
+      if (lane.normalTaken !== '') trims.push(trimCommand(lane.normal, lane.normalTaken));
+      if (lane.lowTaken !== '') trims.push(trimCommand(lane.low, lane.lowTaken));
+      lane.normalTaken = '';
+      lane.lowTaken = '';
+    }
+    this.parts.commands.pipeline(trims, this.parts.timeoutMs).catch(() => undefined); // MAXLEN does it
   }
 
   #begin(lane: Lane, entry: Entry): void {
@@ -217,18 +231,51 @@ export class LaneReader {
 
 type StreamReply = readonly (readonly [key: Buffer, entries: readonly Entry[]])[] | null;
 
-function takeCommand(lane: Lane): Command {
-  const free = Math.min(lane.free, BATCH);
+const bothStreams = (lanes: readonly Lane[]): string[] => lanes.flatMap((lane) => [lane.normal, lane.low]);
+
+interface Look {
+  readonly keys: readonly string[];
+  /** Most that each stream may give. */
+  readonly count: number;
+}
+
+/** One stream, with all free slots: normal requests first, low ones when there are no others. */
+const soloLook = (lane: Lane): Look => ({
+  keys: [lane.moreNormal ? lane.normal : lane.low],
+  count: Math.min(lane.free, BATCH),
+});
+
+/** Each stream may give so many: half of the free slots, since a lane has two. */
+function sharedCount(lanes: readonly Lane[]): number {
+  let count = BATCH;
+  for (const lane of lanes) count = Math.min(count, Math.floor(lane.free / 2));
+  return Math.max(1, count);
+}
+
+function expectNoMore(lane: Lane): void {
+  if (lane.moreNormal) lane.moreNormal = false;
+  else lane.moreLow = false;
+}
+
+function readCommand(keys: readonly string[], count: number, blockMs?: number): Command {
+  const wait = blockMs === undefined ? [] : ['block', blockMs];
+  const news = keys.map(() => '>');
   return [
-    'evalsha',
-    TAKE.sha,
-    2,
-    lane.normal,
-    lane.low,
+    'xreadgroup',
+    'group',
     GROUP,
     CONSUMER,
-    free,
-    lane.normalUpTo,
-    lane.lowUpTo,
+    'count',
+    count,
+    ...wait,
+    'noack',
+    'streams',
+    ...keys,
+    ...news,
   ];
+}
+
+function trimCommand(key: string, taken: string): Command {
+  const [ms, seq] = taken.split('-');
+  return ['xtrim', key, 'minid', '=', `${ms}-${Number(seq) + 1}`];
 }

@@ -9,11 +9,12 @@ export class Lane {
   readonly low: string;
   busy = 0;
   paused = false;
-  /** Had something at the last look, or just got a slot: to be read by itself, with all of its free slots. */
-  hot = true;
-  /** Last ids read by other means than the script, which then removes what was read. */
-  normalUpTo = '';
-  lowUpTo = '';
+  /** There may be more in the stream than the last look could take. */
+  moreNormal = true;
+  moreLow = true;
+  /** Last ids taken and not yet removed from the streams. */
+  normalTaken = '';
+  lowTaken = '';
   /** Read with no slot free (a slot was taken away meanwhile); started before anything else. */
   readonly waiting: Entry[] = [];
 
@@ -29,5 +30,15 @@ export class Lane {
 
   get free(): number {
     return this.paused ? 0 : Math.max(0, this.slots - this.busy - this.waiting.length);
+  }
+
+  /** To be read by itself, with all of its free slots. */
+  get hot(): boolean {
+    return this.moreNormal || this.moreLow;
+  }
+
+  lookAgain(): void {
+    this.moreNormal = true;
+    this.moreLow = true;
   }
 }

@@ -3,9 +3,11 @@ import { DueTimes } from './due-times.js';
 import { decodeData, encodeData, writeRequestHeader } from './envelope.js';
 import type { Metadata, ReplyHeader, ReplyRow } from './envelope.js';
 import type { BusKeys } from './keys.js';
-import type { Command, Line } from './line.js';
+import { isReplyError } from './line.js';
+import type { Argument, Command, Line } from './line.js';
 import { AWAY, FULL, NOBODY, NOT_TAKEN, PendingRequest, SILENT } from './request.js';
 import type { Outcome, Request } from './request.js';
+import { ADD_REQUESTS } from './scripts.js';
 
 /** When the time to be taken is over and the message is gone from its stream, "taken" is on its way: wait this long, ms. */
 const TAKEN_GRACE_MS = 50;
@@ -168,56 +170,67 @@ export class Requests {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      void this.#flush();
+      this.#flush();
     });
   }
 
-  async #flush(): Promise<void> {
-    const sending = this.#outgoing.filter((request) => !request.settled);
+  /** What one tick has, in one write: a command per stream, and one per removal. */
+  #flush(): void {
+    const removals = this.#removals.map((request): Command => ['xdel', request.stream, request.entryId!]);
     const removing = this.#removals;
+    const groups = grouped(this.#outgoing);
     this.#outgoing = [];
     this.#removals = [];
-    const commands: Command[] = sending.map((request) => this.#addCommand(request));
-    for (const request of removing) commands.push(['xdel', request.stream, request.entryId!]);
-    if (commands.length === 0) return;
+    if (removals.length + groups.length > 0) void this.#write(groups, removing, removals);
+  }
+
+  async #write(groups: PendingRequest[][], removing: PendingRequest[], removals: Command[]): Promise<void> {
+    const commands = groups.map((group) => this.#addCommand(group));
     try {
-      const answers = await this.parts.line.pipeline(commands, this.parts.commandTimeoutMs);
-      for (const [index, request] of sending.entries()) this.#onSent(request, ...answers[index]!);
+      const answers = await this.parts.line.pipeline([...commands, ...removals], this.parts.commandTimeoutMs);
+      for (const [index, group] of groups.entries()) {
+        let [error, ids] = answers[index]!;
+        if (isReplyError(error, 'NOSCRIPT')) [error, ids] = await this.#addUnknown(commands[index]!);
+        this.#onSent(group, error, ids as Buffer[]);
+      }
       for (const [index, request] of removing.entries()) {
         // Not taken by anybody, and nobody can any more.
-        if (Number(answers[sending.length + index]![1]) === 1) this.#settle(request, NOT_TAKEN);
+        if (Number(answers[groups.length + index]![1]) === 1) this.#settle(request, NOT_TAKEN);
       }
     } catch {
-      for (const request of sending) if (!request.taken) this.#settle(request, AWAY);
+      for (const group of groups) this.#onSent(group, GONE, []);
     }
   }
 
-  #addCommand(request: PendingRequest): Command {
-    const { as, body } = request.data!;
-    request.data = undefined;
-    this.#stats.sent += 1;
-    const fields = as === 'none' ? [] : ['d', body];
-    // Only servers make streams: where there is none nobody listens, and that is known at once.
-    const { maxBacklog } = this.parts;
+  #addCommand(group: readonly PendingRequest[]): Command {
+    const command: Argument[] = [ADD_REQUESTS.sha, 1, group[0]!.stream, this.parts.maxBacklog];
+    for (const request of group) {
+      command.push(request.header, request.data!.body);
+      request.data = undefined;
+    }
+    this.#stats.sent += group.length;
+    return ['evalsha', ...command];
+  }
+
+  /** A Redis that does not know the script (yet, or after a restart) is sent all of it. */
+  async #addUnknown([, , ...rest]: Command): Promise<[Error | null, unknown]> {
     return [
-      'xadd',
-      request.stream,
-      'nomkstream',
-      'maxlen',
-      '~',
-      maxBacklog,
-      '*',
-      'h',
-      request.header,
-      ...fields,
+      null,
+      await this.parts.line.call(['eval', ADD_REQUESTS.source, ...rest], this.parts.commandTimeoutMs),
     ];
   }
 
-  #onSent(request: PendingRequest, error: Error | null, entryId: unknown): void {
-    if (error !== null) return this.#settle(request, AWAY);
-    if (entryId === null) return this.#settle(request, NOBODY);
-    request.entryId = (entryId as Buffer).toString();
-    if ((request.withdrawn || request.settled) && !request.taken) this.#remove(request);
+  #onSent(group: readonly PendingRequest[], error: Error | null, ids: readonly Buffer[]): void {
+    for (const [index, request] of group.entries()) {
+      const id = ids[index];
+      if (id === undefined) {
+        // Only servers make streams: where there is none nobody listens.
+        if (!request.taken) this.#settle(request, error === null ? NOBODY : AWAY);
+        continue;
+      }
+      request.entryId = id.toString();
+      if ((request.withdrawn || request.settled) && !request.taken) this.#remove(request);
+    }
   }
 
   #onTaken(id: number): void {
@@ -277,6 +290,7 @@ export class Requests {
     this.#schedule();
   }
 
+  /** Bound, since each request carries it. */
   readonly #cancel = (request: PendingRequest): void => {
     request.settled = true;
     this.#pending.delete(request.id);
@@ -303,6 +317,27 @@ export class Requests {
       });
     }
   }
+}
+
+const GONE = new Error('no answer');
+/** More in one command would keep Redis from others for too long. */
+const GROUP_SIZE = 128;
+
+/** What is still to be sent, by stream. */
+function grouped(requests: readonly PendingRequest[]): PendingRequest[][] {
+  const groups: PendingRequest[][] = [];
+  const open = new Map<string, PendingRequest[]>();
+  for (const request of requests) {
+    if (request.settled) continue;
+    let group = open.get(request.stream);
+    if (group === undefined || group.length === GROUP_SIZE) {
+      group = [];
+      groups.push(group);
+      open.set(request.stream, group);
+    }
+    group.push(request);
+  }
+  return groups;
 }
 
 const COUNTED_AS = {

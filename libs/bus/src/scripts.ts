@@ -12,7 +12,7 @@ function script(file: string): BusScript {
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
-export const TAKE = script('./take-2.lua');
+export const ADD_REQUESTS = script('./add-requests-1.lua');
 export const KEEP_REPLIES = script('./keep-replies-1.lua');
 export const WATCH_EVENTS = script('./watch-events-2.lua');
 export const BEAT = script('./beat-1.lua');

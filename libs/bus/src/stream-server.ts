@@ -238,7 +238,7 @@ export class StreamServer
 
   #changed(name: string): void {
     if (!this.#slots.has(name)) throw new TypeError(`bus: no lane ${name}`);
-    for (const lane of this.#lanes(name)) lane.hot = true;
+    for (const lane of this.#lanes(name)) lane.lookAgain();
     this.#parts?.reader.changed();
     this.#membership?.touch();
   }
