@@ -13,3 +13,4 @@ export type { GateAskOptions, GateResult, GateStatus } from './gate/backend-gate
 export { GatedBackends } from './gate/gated-backends.js';
 export { openGates } from './gate/open-gates.js';
 export type { Gates, GatesOptions } from './gate/open-gates.js';
+export type { Suspicion } from './gate/guard.js';

@@ -90,6 +90,7 @@ export function gatesAround(
     onLate: () => {},
     onChange: () => {},
     onIsolated: () => {},
+    onSuspicious: () => {},
     ...options,
   });
 }

@@ -98,7 +98,7 @@ export class ProcessGroup {
     const sent = JSON.stringify(event);
     for (const to of this.processes) {
       if (to === from || to.deaf) continue;
-      setImmediate(() => void to.gates.board.heard(JSON.parse(sent) as BreakerEvent));
+      setImmediate(() => void to.gates.board.heard(JSON.parse(sent)));
     }
   }
 }

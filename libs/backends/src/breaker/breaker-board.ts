@@ -2,7 +2,7 @@ import type { GroupConfig } from '#usher/config';
 import type { Admission, BreakerGate } from '#usher/domain';
 import type { RedisClient } from '#usher/redis';
 import type { Breaker, Leave } from './breaker.js';
-import type { BreakerEvent } from './events.js';
+import { readBreakerEvent } from './events.js';
 
 export interface BreakerBoardOptions {
   readonly groups: Readonly<Record<string, Pick<GroupConfig, 'policy' | 'backends'>>>;
@@ -54,9 +54,10 @@ export class BreakerBoard implements BreakerGate {
     await this.#all((breaker) => breaker.tick());
   }
 
-  /** For everything that other processes announced. */
-  async heard(event: BreakerEvent): Promise<void> {
-    await this.#breakers.get(event.backend)?.heard(event);
+  /** For everything that other processes announced; what it does not understand it passes over. Never rejects. */
+  async heard(data: unknown): Promise<void> {
+    const event = readBreakerEvent(data);
+    if (event !== undefined) await this.#breakers.get(event.backend)?.heard(event);
   }
 
   isClosed(target: string): boolean {

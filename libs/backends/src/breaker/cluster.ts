@@ -1,3 +1,5 @@
+import type { Random } from '#usher/domain';
+
 /** A living process of ours that can call backends. */
 export interface Peer {
   readonly id: string;
@@ -19,4 +21,16 @@ export interface Cluster {
 /** A process that is all there is. */
 export function lonely(self: Peer): Cluster {
   return { self, callShare: () => 1, admitShare: () => 1, others: () => [] };
+}
+
+/** Who is asked for a second opinion: one that has none yet, on another machine if there is one. */
+export function anotherOpinion(
+  cluster: Cluster,
+  voted: ReadonlySet<string>,
+  random: Random,
+): Peer | undefined {
+  const fresh = cluster.others().filter((peer) => !voted.has(peer.id));
+  const elsewhere = fresh.filter((peer) => peer.host !== cluster.self.host);
+  const from = elsewhere.length > 0 ? elsewhere : fresh;
+  return from[Math.floor(random() * from.length)];
 }

@@ -1,4 +1,4 @@
-import type { BreakerRecord } from './record.js';
+import { type BreakerRecord, isRecord } from './record.js';
 
 /** What processes tell one another about breakers, by broadcast. */
 export type BreakerEvent =
@@ -17,3 +17,22 @@ export type BreakerEvent =
     }
   /** `to` asked, and the vote is cast. */
   | { readonly kind: 'breaker.opinion'; readonly backend: string; readonly to: string };
+
+/** Reads what came over the bus; undefined where it is no event that this version understands. */
+export function readBreakerEvent(data: unknown): BreakerEvent | undefined {
+  if (typeof data !== 'object' || data === null) return undefined;
+  const event = data as Record<string, unknown>;
+  const texts = (...fields: string[]): boolean => fields.every((field) => typeof event[field] === 'string');
+  switch (event['kind']) {
+    case 'breaker.changed':
+      return texts('backend') && isRecord(event['record']) ? (data as BreakerEvent) : undefined;
+    case 'breaker.second-opinion':
+      return texts('backend', 'from', 'to', 'check') && Number.isFinite(event['until'])
+        ? (data as BreakerEvent)
+        : undefined;
+    case 'breaker.opinion':
+      return texts('backend', 'to') ? (data as BreakerEvent) : undefined;
+    default:
+      return undefined;
+  }
+}

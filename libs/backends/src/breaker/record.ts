@@ -37,6 +37,16 @@ export const UNWRITTEN: BreakerRecord = {
   by: '',
 };
 
+const STATES: ReadonlySet<unknown> = new Set<BreakerState>(['closed', 'suspended', 'half-open', 'ramping']);
+const NUMBERS = ['epoch', 'since', 'downSince', 'rateBefore', 'goodProbes', 'step'] as const;
+
+/** Whether what another process wrote is a record that this version can follow. */
+export function isRecord(data: unknown): data is BreakerRecord {
+  if (typeof data !== 'object' || data === null) return false;
+  const record = data as Record<string, unknown>;
+  return STATES.has(record['state']) && NUMBERS.every((field) => Number.isFinite(record[field]));
+}
+
 /** A verdict against the backend. A relapse keeps the rate of before the outage: the ramp's own says nothing. */
 export function suspend(record: BreakerRecord, rate: number): Turn {
   const rateBefore = record.state === 'closed' ? rate : record.rateBefore;

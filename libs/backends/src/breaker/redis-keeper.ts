@@ -1,13 +1,12 @@
 import { type RedisClient, breakerKey, decodeName, encodeName, script } from '#usher/redis';
 import type { Ballot, BallotBox, BreakerKeeper } from './keeper.js';
-import { type BreakerRecord, type BreakerState, type Turn, UNWRITTEN } from './record.js';
+import { type BreakerRecord, type Turn, UNWRITTEN, isRecord } from './record.js';
 import type { Opinion } from './sensor.js';
 
 const LOOK = script(import.meta.url, './look-2.lua');
 const TURN = script(import.meta.url, './turn-3.lua');
 const DROP_LEASE = script(import.meta.url, './drop-lease-1.lua');
 
-const STATES: ReadonlySet<string> = new Set<BreakerState>(['closed', 'suspended', 'half-open', 'ramping']);
 const OPINIONS: ReadonlySet<string> = new Set<Opinion>(['good', 'bad', 'failing']);
 
 /** Keeps one backend's record for the cluster. Methods reject as RedisClient does. */
@@ -64,13 +63,11 @@ function fieldsOf(reply: unknown): ReadonlyMap<string, string> {
   return fields;
 }
 
-/** What another version wrote and this one does not know is read as if nothing were written. */
+/** What this version cannot read it takes for unwritten. */
 function readRecord(fields: ReadonlyMap<string, string>): BreakerRecord {
-  const state = fields.get('state');
-  if (state === undefined || !STATES.has(state)) return UNWRITTEN;
-  const number = (field: string): number => Number(fields.get(field)) || 0;
-  return {
-    state: state as BreakerState,
+  const number = (field: string): number => Number(fields.get(field));
+  const record = {
+    state: fields.get('state'),
     epoch: number('epoch'),
     since: number('since'),
     downSince: number('downSince'),
@@ -79,6 +76,7 @@ function readRecord(fields: ReadonlyMap<string, string>): BreakerRecord {
     step: number('step'),
     by: fields.get('by') ?? '',
   };
+  return isRecord(record) ? record : UNWRITTEN;
 }
 
 function readBallots(fields: ReadonlyMap<string, string>): Ballot[] {

@@ -199,6 +199,44 @@ describe('a backend’s gate', () => {
     expect((await gate.ask(check, { ...inTime(), unguarded: true })).kind).toBe('deny');
     board.stop();
   });
+
+  it('finds out by the questions of mode observe that the backend is back', async () => {
+    const backend = new ToldBackend();
+    backend.answer = () => fail();
+    const { gates, board } = gatesAround([backend], {
+      breaker: { consecutive: 1, openFor: 10, rampStep: 10 },
+    });
+    const gate = gates.get('portal')!;
+    await gate.ask(check, inTime());
+    await eventually(() => gate.status().state === 'half-open');
+    backend.answer = () => allow();
+    await eventually(async () => {
+      await gate.ask(check, { ...inTime(), unguarded: true });
+      return gate.status().state === 'closed';
+    });
+    board.stop();
+  });
+});
+
+describe('a suspicious backend', () => {
+  it('is suspended by its denials of known viewers, where the policy treats them as failed', async () => {
+    const heard: unknown[] = [];
+    const backend = new ToldBackend();
+    backend.answer = () => deny();
+    const { gates, board } = gatesAround(
+      [backend],
+      { guard: { policy: 'treat-as-failed', knownDenied: 20, times: 5, minimum: 50 } },
+      { onSuspicious: (name, suspicion) => heard.push([name, suspicion?.kind]) },
+    );
+    const gate = gates.get('portal')!;
+    const ask = () => gate.ask(check, { ...inTime(), known: true });
+    for (let call = 1; call < 50; call += 1) expect((await ask()).kind).toBe('deny');
+    for (let call = 0; call < 5; call += 1) expect((await ask()).reason).toBe('backend-suspicious');
+    await eventually(() => gate.status().state === 'suspended');
+    expect(heard).toEqual([['portal', 'known-denied']]);
+    expect(gate.status().suspicion).toMatchObject({ kind: 'known-denied', percent: 100, usualPercent: 0 });
+    board.stop();
+  });
 });
 
 describe('a group’s board', () => {

@@ -3,9 +3,10 @@ import type { BackendAnswer, Check, Clock, Log } from '#usher/domain';
 import type { Adapter } from '../adapters/adapter.js';
 import type { Breaker } from '../breaker/breaker.js';
 import type { Cluster } from '../breaker/cluster.js';
+import { outcomeOf } from '../breaker/outcome.js';
 import type { BreakerState } from '../breaker/record.js';
+import type { Guard, Suspicion } from './guard.js';
 import { Bulkhead } from './bulkhead.js';
-import { outcomeOf } from './outcome.js';
 import { Pacer } from './pacer.js';
 import { type Refusal, refuse } from './refusals.js';
 
@@ -26,6 +27,7 @@ export interface BackendGateOptions {
   readonly adapter: Pick<Adapter, 'name' | 'ask'>;
   readonly config: Pick<BackendConfig, 'timeout' | 'maxCalls' | 'pace'>;
   readonly breaker: Breaker;
+  readonly guard: Guard;
   readonly clock: Clock;
   readonly log: Log;
   readonly cluster: Pick<Cluster, 'callShare'>;
@@ -55,6 +57,8 @@ export interface GateStatus {
   readonly queued: number;
   /** Calls a second of this process; Infinity: not paced. */
   readonly pace: number;
+  /** What the guard makes of its answers, if anything. */
+  readonly suspicion?: Suspicion;
   readonly results: Readonly<Record<GateResult, number>>;
 }
 
@@ -97,8 +101,9 @@ export class BackendGate {
   }
 
   /** Asks the backend, or says why not. */
-  async ask(check: Check, options: GateAskOptions): Promise<BackendAnswer> {
+  async ask(check: Check, given: GateAskOptions): Promise<BackendAnswer> {
     const startedAt = this.options.clock.monotonic();
+    const options = given.unguarded === true ? await this.#volunteer(given) : given;
     const refusal = await this.#enter(startedAt, options);
     if (refusal !== undefined) {
       if (options.probeLease !== undefined) void this.options.breaker.probed(options.probeLease, 'none');
@@ -125,8 +130,17 @@ export class BackendGate {
       places: this.#places(),
       queued: this.#bulkhead.queued,
       pace: this.#pacer.pace,
+      suspicion: this.options.guard.suspicion,
       results: this.#results,
     };
+  }
+
+  /** In mode observe no gateway picks a probe: whatever is asked while the breaker is half-open offers to be it. */
+  async #volunteer(options: GateAskOptions): Promise<GateAskOptions> {
+    const { breaker } = this.options;
+    if (breaker.record.state !== 'half-open') return options;
+    const leave = await breaker.admit(options.known);
+    return leave.kind === 'probe' ? { ...options, probeLease: leave.lease } : options;
   }
 
   #places(): number {
@@ -169,7 +183,7 @@ export class BackendGate {
         timeoutMs: this.options.config.timeout,
         signal,
       });
-      return this.#learn(check, answer, probeLease);
+      return this.#learn(check, this.options.guard.pass(answer, options.known), probeLease);
     } catch (error) {
       if (probeLease !== undefined) void this.options.breaker.probed(probeLease, 'none');
       if (signal?.aborted === true) return this.#refuse('cancelled', startedAt);

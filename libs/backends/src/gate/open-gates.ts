@@ -3,13 +3,14 @@ import type { BackendAnswer, Check, Clock, Log, Random } from '#usher/domain';
 import type { RedisClient } from '#usher/redis';
 import type { Adapter } from '../adapters/adapter.js';
 import { BreakerBoard } from '../breaker/breaker-board.js';
-import { Breaker, type Outcome } from '../breaker/breaker.js';
+import { Breaker } from '../breaker/breaker.js';
 import type { Cluster } from '../breaker/cluster.js';
 import type { BreakerEvent } from '../breaker/events.js';
+import { type Outcome, outcomeOf } from '../breaker/outcome.js';
 import { RedisKeeper } from '../breaker/redis-keeper.js';
 import type { BreakerRecord } from '../breaker/record.js';
 import { BackendGate } from './backend-gate.js';
-import { outcomeOf } from './outcome.js';
+import { Guard, type Suspicion } from './guard.js';
 
 export interface GatesOptions {
   readonly config: Pick<Config, 'backends' | 'groups'>;
@@ -32,6 +33,8 @@ export interface GatesOptions {
   readonly onChange: (backend: string, now: BreakerRecord, before: BreakerRecord) => void;
   /** True: this process reads none of this backend's questions until `false`. */
   readonly onIsolated: (backend: string, isolated: boolean) => void;
+  /** Its answers are clean, and yet unlike it (see Guard); undefined: that is over. */
+  readonly onSuspicious: (backend: string, suspicion: Suspicion | undefined) => void;
 }
 
 export interface Gates {
@@ -44,12 +47,17 @@ export function openGates(options: GatesOptions): Gates {
   const gates = new Map<string, BackendGate>();
   const breakers: Breaker[] = [];
   for (const adapter of options.adapters) {
+    const { name } = adapter;
+    const config = configOf(name, options);
     const breaker = breakerFor(adapter, options, () => board.review());
+    const guard = new Guard({
+      backend: name,
+      config: config.guard,
+      clock: options.clock,
+      onSuspicious: (suspicion) => options.onSuspicious(name, suspicion),
+    });
     breakers.push(breaker);
-    gates.set(
-      adapter.name,
-      new BackendGate({ ...options, adapter, config: configOf(adapter.name, options), breaker }),
-    );
+    gates.set(name, new BackendGate({ ...options, adapter, config, breaker, guard }));
   }
   const board = new BreakerBoard(breakers, { groups: options.config.groups, redis: options.redis });
   return { gates, board };

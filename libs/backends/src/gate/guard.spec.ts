@@ -1,0 +1,143 @@
+import type { GuardConfig } from '#usher/config';
+import type { BackendAnswer } from '#usher/domain';
+import { ManualClock } from '#usher/testing';
+import { Guard, type Suspicion } from './guard.js';
+
+const SETTINGS: GuardConfig = { policy: 'announce', knownDenied: 20, times: 5, minimum: 50 };
+const ALLOW: BackendAnswer = {
+  kind: 'allow',
+  backend: 'portal',
+  reason: 'backend-allowed',
+  status: 200,
+  tookMs: 1,
+};
+const DENY: BackendAnswer = {
+  kind: 'deny',
+  backend: 'portal',
+  reason: 'backend-denied',
+  status: 403,
+  tookMs: 1,
+};
+
+function guarded(settings: Partial<GuardConfig> = {}) {
+  const clock = new ManualClock();
+  const heard: (Suspicion | undefined)[] = [];
+  const guard = new Guard({
+    backend: 'portal',
+    config: { ...SETTINGS, ...settings },
+    clock,
+    onSuspicious: (suspicion) => heard.push(suspicion),
+  });
+  /** Ten answers a second for so many seconds, of which so many of each hundred are denials. */
+  const answers = (seconds: number, percentDenied: number, known = true): BackendAnswer[] =>
+    Array.from({ length: seconds * 10 }, (_, place) => {
+      clock.advance(100);
+      const denied = (place * 37) % 100 < percentDenied;
+      return guard.pass(denied ? DENY : ALLOW, known);
+    });
+  return { clock, guard, heard, answers };
+}
+
+describe('the guard', () => {
+  it('is quiet about a backend that goes on as usual', () => {
+    const { heard, answers } = guarded();
+    answers(1_200, 10);
+    answers(600, 15);
+    expect(heard).toEqual([]);
+  });
+
+  it('announces within a minute that known viewers are denied', () => {
+    const { clock, heard, answers } = guarded();
+    answers(600, 1);
+    const since = clock.monotonic();
+    answers(60, 100);
+    expect(heard).toHaveLength(1);
+    expect(heard[0]).toMatchObject({ kind: 'known-denied' });
+    expect(heard[0]!.percent).toBeGreaterThan(20);
+    expect(heard[0]!.usualPercent).toBeCloseTo(1, 0);
+    expect(heard[0]!.since - clock.now()).toBeGreaterThan(since - clock.monotonic());
+  });
+
+  it('takes a share for usual that was so for hours', () => {
+    const { heard, answers } = guarded();
+    answers(3_600, 15);
+    expect(heard).toEqual([]);
+    answers(120, 60);
+    expect(heard).toEqual([]);
+    answers(120, 95);
+    expect(heard).toHaveLength(1);
+  });
+
+  it('says nothing about few answers, or about viewers whom nobody knew', () => {
+    const { heard, answers } = guarded();
+    answers(4, 100);
+    answers(60, 100, false);
+    expect(heard).toEqual([]);
+  });
+
+  it('announces that a backend which refused many refuses nobody', () => {
+    const { heard, answers } = guarded();
+    answers(600, 30, false);
+    answers(70, 0, false);
+    expect(heard).toMatchObject([{ kind: 'all-allowed' }]);
+    answers(120, 30, false);
+    expect(heard.at(-1)).toBeUndefined();
+    expect(heard).toHaveLength(2);
+  });
+
+  it('says when it is over', () => {
+    const { guard, heard, answers } = guarded();
+    answers(600, 1);
+    answers(60, 100);
+    answers(70, 1);
+    expect(heard).toHaveLength(2);
+    expect(heard[1]).toBeUndefined();
+    expect(guard.suspicion).toBeUndefined();
+  });
+
+  it('leaves answers as they are where it only announces', () => {
+    const { answers } = guarded();
+    expect(answers(120, 100).every((answer) => answer === DENY)).toBe(true);
+  });
+
+  it('takes denials for failures where it is told to, and lets allows pass', () => {
+    const { guard, answers } = guarded({ policy: 'treat-as-failed' });
+    answers(60, 100);
+    expect(guard.pass(DENY, false)).toMatchObject({
+      kind: 'unavailable',
+      because: 'backend',
+      reason: 'backend-suspicious',
+      status: 403,
+    });
+    expect(guard.pass(ALLOW, true)).toBe(ALLOW);
+  });
+
+  it('is cleared by the probes of known viewers when nobody else asks', () => {
+    const { clock, guard, heard } = guarded({ policy: 'treat-as-failed' });
+    for (let call = 0; call < 60; call += 1) guard.pass(DENY, true);
+    clock.advance(65_000);
+    expect(guard.pass(DENY, true).kind).toBe('unavailable');
+    clock.advance(65_000);
+    expect(guard.pass(ALLOW, true)).toBe(ALLOW);
+    expect(heard.at(-1)).toBeDefined();
+    guard.pass(ALLOW, true);
+    expect(heard.at(-1)).toBeUndefined();
+    expect(guard.pass(DENY, true)).toBe(DENY);
+  });
+
+  it('ends after ten minutes without an answer to a known viewer, and after hours takes it for usual', () => {
+    const quiet = guarded();
+    quiet.answers(60, 100);
+    quiet.clock.advance(601_000);
+    quiet.guard.pass(DENY, false);
+    expect(quiet.guard.suspicion).toBeUndefined();
+
+    const lasting = guarded();
+    for (let minute = 0; minute < 6 * 60 + 2; minute += 1) {
+      lasting.clock.advance(60_000);
+      for (let call = 0; call < 60; call += 1) lasting.guard.pass(DENY, true);
+    }
+    expect(lasting.heard).toHaveLength(2);
+    expect(lasting.heard.at(-1)).toBeUndefined();
+  });
+});
