@@ -1,11 +1,18 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually, freePort, startRedis, startRedisCluster } from '#usher/testing';
+import {
+  TEST_CERTIFICATE,
+  TEST_KEY,
+  eventually,
+  freePort,
+  startRedis,
+  startRedisCluster,
+} from '#usher/testing';
 import { blockingConnection } from './blocking-connection.js';
 import { connectRedis } from './connect-redis.js';
-import { readTarget } from './options.js';
+import { openConnection, readTarget } from './options.js';
 import { sessionKey, aliveKey } from './key-names.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'usher-connections-'));
@@ -86,10 +93,11 @@ describe('Sentinel', () => {
     const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] });
     const sentinelPort = await freePort();
     const config = join(folder, 'sentinel.conf');
-    writeFileSync(
-      config,
-      `sentinel monitor usher 127.0.0.1 ${master.port} 1\nsentinel down-after-milliseconds usher 500\n`,
-    );
+    const lines = [
+      `monitor usher 127.0.0.1 ${master.port} 1`,
+      `known-replica usher 127.0.0.1 ${replica.port}`,
+    ];
+    writeFileSync(config, lines.map((line) => `sentinel ${line}\n`).join(''));
     const sentinel = await startRedis({ port: sentinelPort, sentinel: config });
     const settings = { sentinels: [`127.0.0.1:${sentinelPort}`], timeout: 1_000 };
     const client = connectRedis(settings);
@@ -126,19 +134,8 @@ describe('TLS', () => {
   const ca = join(folder, 'certificate.pem');
 
   beforeAll(() => {
-    const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const made = [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-    ];
-    execFileSync('openssl', [...made, '-keyout', key, '-out', ca, ...subject], { stdio: 'ignore' });
+    writeFileSync(key, TEST_KEY);
+    writeFileSync(ca, TEST_CERTIFICATE);
   });
 
   it('verifies the certificate, unless told not to', async () => {
@@ -164,6 +161,30 @@ describe('TLS', () => {
     await eventually(() => expect(careful.trouble).toContain('self-signed'));
     expect(careful.away).toBe(true);
     await Promise.all([trusting.close(), careless.close(), careful.close()]);
+    await redis.stop();
+  });
+});
+
+describe('writing', () => {
+  it('sends all commands of one turn together, and a lone one at once', async () => {
+    const redis = await startRedis();
+    const connection = openConnection(readTarget({ url: redis.url }), {});
+    await connection.connect();
+    const { stream } = connection as unknown as { stream: Socket };
+    const written: number[] = [];
+    const { _write: one, _writev: many } = stream;
+    stream._write = (...args) => {
+      written.push(1);
+      one.apply(stream, args);
+    };
+    stream._writev = (chunks, done) => {
+      written.push(chunks.length);
+      many!.call(stream, chunks, done);
+    };
+    expect(await Promise.all(['a', 'b', 'c'].map((text) => connection.echo(text)))).toEqual(['a', 'b', 'c']);
+    expect(await connection.echo('d')).toBe('d');
+    expect(written).toEqual([3, 1]);
+    connection.disconnect();
     await redis.stop();
   });
 });

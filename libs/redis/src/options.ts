@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Cluster, Redis } from 'ioredis';
 import type { RedisOptions } from 'ioredis';
+import { writeTogether } from './write-together.js';
 
 /** Where Redis is, as the configuration's `redis` section says it. */
 export interface RedisSettings {
@@ -67,6 +68,10 @@ export function readTarget(settings: RedisSettings): Target {
 
 /** Opens no socket yet (`lazyConnect`). RESP2: proxies and managed services all speak it, replies are the same. */
 export function openConnection(target: Target, options: RedisOptions): Connection {
+  return writeTogether(makeConnection(target, options));
+}
+
+function makeConnection(target: Target, options: RedisOptions): Connection {
   const { access, master } = target;
   const shared: RedisOptions = { protocol: 2, disableClientInfo: true, ...access, ...options };
   const { tls } = access;

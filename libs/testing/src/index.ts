@@ -1,3 +1,5 @@
+import * as portalBehaviours from './portal-behaviours.js';
+
 export { TEST_CERTIFICATE, TEST_KEY } from './certificate.js';
 export { eventually } from './eventually.js';
 export type { EventuallyOptions } from './eventually.js';
@@ -7,9 +9,11 @@ export { FakePortal, startFakePortal } from './fake-portal.js';
 export type { FakePortalOptions, PortalRequest } from './fake-portal.js';
 export { freePort } from './free-port.js';
 export { ManualClock } from './manual-clock.js';
-export * as portalBehaviours from './portal-behaviours.js';
 export type { PortalBehaviour } from './portal-behaviours.js';
 export { startRedisCluster } from './redis-cluster.js';
 export type { RedisClusterProcess } from './redis-cluster.js';
 export { startRedis } from './redis-process.js';
 export type { RedisProcess, RedisProcessOptions } from './redis-process.js';
+
+/** What a portal can be told to do, to put together: `portal.byToken({ good: portalBehaviours.allow() })`. */
+export { portalBehaviours };
