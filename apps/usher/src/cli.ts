@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError, loadConfig, maskConfig } from '#usher/config';
 import { stringify } from 'yaml';
+import { startDemoBackend } from './demo/demo-backend.js';
 import { start, StartError, type RoleTable, type Selection, type Started } from './start.js';
 import { usherVersion } from './version.js';
 
@@ -79,6 +80,15 @@ function program({ out, err, env, cwd, untilAskedToEnd }: Surroundings, roles: R
       out(stringify(maskConfig(loadConfig({ argv, env, cwd }).config)));
     });
 
+  usher
+    .command('demo-backend')
+    .description('run the demo backend alone, on all addresses: it lets in token=123')
+    .action(async () => {
+      const demo = await startDemoBackend({ host: '0.0.0.0' });
+      out(`The demo backend answers ${demo.origin}/check.\n`);
+      await untilAskedToEnd();
+      await demo.close();
+    });
   usher
     .command('version')
     .description('print the version')

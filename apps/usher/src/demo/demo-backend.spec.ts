@@ -2,7 +2,7 @@ import { startDemoBackend, type DemoBackend } from './demo-backend.js';
 
 let demo: DemoBackend;
 beforeEach(async () => {
-  demo = await startDemoBackend(0);
+  demo = await startDemoBackend({ port: 0 });
 });
 afterEach(() => demo.close());
 
@@ -29,7 +29,7 @@ describe('the demo backend', () => {
   });
 
   it('takes another port where its own is taken', async () => {
-    const other = await startDemoBackend(Number(new URL(demo.origin).port));
+    const other = await startDemoBackend({ port: Number(new URL(demo.origin).port) });
     try {
       expect(other.origin).not.toBe(demo.origin);
     } finally {

@@ -19,7 +19,7 @@ export interface DemoBackend {
  * Allows `token=123` and names the user, as an operator's own endpoint would; denies the rest with 403. `POST /stop` makes it break off
  * every check unanswered, as a backend that is down does; `POST /start` ends that.
  */
-export async function startDemoBackend(port = PORT): Promise<DemoBackend> {
+export async function startDemoBackend({ host = '127.0.0.1', port = PORT } = {}): Promise<DemoBackend> {
   let stopped = false;
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://demo');
@@ -29,7 +29,7 @@ export async function startDemoBackend(port = PORT): Promise<DemoBackend> {
     } else if (stopped) request.socket.destroy();
     else answerCheck(request, response, searchParams);
   });
-  await listen(server, port);
+  await listen(server, host, port);
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: () =>
@@ -48,11 +48,11 @@ function answerCheck(request: IncomingMessage, response: ServerResponse, query: 
 }
 
 /** On the port if it is free, else on any. */
-async function listen(server: Server, port: number): Promise<void> {
+async function listen(server: Server, host: string, port: number): Promise<void> {
   const attempt = (at: number) =>
     new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(at, '127.0.0.1', () => {
+      server.listen(at, host, () => {
         server.off('error', reject);
         resolve();
       });
