@@ -172,14 +172,15 @@ describe('writing', () => {
     await connection.connect();
     const { stream } = connection as unknown as { stream: Socket };
     const written: number[] = [];
-    const { _write: one, _writev: many } = stream;
+    const one = stream._write.bind(stream);
+    const many = stream._writev!.bind(stream);
     stream._write = (...args) => {
       written.push(1);
-      one.apply(stream, args);
+      one(...args);
     };
     stream._writev = (chunks, done) => {
       written.push(chunks.length);
-      many!.call(stream, chunks, done);
+      many(chunks, done);
     };
     expect(await Promise.all(['a', 'b', 'c'].map((text) => connection.echo(text)))).toEqual(['a', 'b', 'c']);
     expect(await connection.echo('d')).toBe('d');
