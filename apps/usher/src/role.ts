@@ -2,6 +2,7 @@ import type { HealthContribution, Logger, Metrics } from '#usher/observe';
 import type { Config } from '#usher/config';
 import type { ClusterClock, RedisClient, Sealer } from '#usher/redis';
 import type { Random } from '#usher/domain';
+import type { ClusterNode } from '#usher/node';
 
 /** The three kinds of process. */
 export type RoleName = 'gateway' | 'worker' | 'control';
@@ -19,6 +20,8 @@ export interface Runtime {
   readonly metrics: Metrics;
   /** Names this process in the cluster; new with each start. */
   readonly node: { readonly id: string; readonly host: string; readonly version: string };
+  /** This process as a member of the cluster. */
+  readonly cluster: ClusterNode;
 }
 
 /** A role at work. */

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from '#usher/config';
 import { createLogger, Metrics } from '#usher/observe';
+import { startNode, type ClusterNode } from '#usher/node';
 import { checkRedis, ClusterClock, connectRedis, createSealer, startEmbeddedRedis } from '#usher/redis';
-import type { Runtime } from './role.js';
+import type { RoleName, Runtime } from './role.js';
 import { ownSecret } from './secret-file.js';
 import { usherVersion } from './version.js';
 
@@ -15,7 +16,11 @@ export interface StartedRuntime extends Runtime {
 }
 
 /** Makes what the roles of a process share. Rejects with a sentence for the operator. */
-export async function startRuntime(configured: Config, name: string): Promise<StartedRuntime> {
+export async function startRuntime(
+  configured: Config,
+  name: string,
+  roles: readonly RoleName[],
+): Promise<StartedRuntime> {
   const log = createLogger(configured.log, { name });
   const isEmbedded = configured.redis.url === undefined && configured.redis.sentinels.length === 0;
   const secret = configured.secret ?? [await ownSecret(configured.data)];
@@ -36,7 +41,11 @@ export async function startRuntime(configured: Config, name: string): Promise<St
     onSkew: (skewMs) => log.warn({ skewMs }, 'this machine’s clock is more than a second away from Redis’'),
   });
   const metrics = new Metrics();
+  const sealer = createSealer(secret);
+  const node = { id: randomBytes(6).toString('hex'), host: hostname(), version: usherVersion() };
+  let cluster: ClusterNode | undefined;
   const close = async (): Promise<void> => {
+    await cluster?.close();
     clock.stop();
     metrics.close();
     await redis.close();
@@ -47,21 +56,13 @@ export async function startRuntime(configured: Config, name: string): Promise<St
     if (await redis.ready(REDIS_WITHIN)) await sayFindings(await checkRedis(redis), log);
     else log.warn({ why: redis.trouble }, 'Redis is away; starting without it');
     await clock.start();
+    const shared = { config, log, redis, clock, random: Math.random, sealer };
+    cluster = await startNode({ ...shared, ...node, roles });
+    return { ...shared, metrics, node, cluster, close };
   } catch (error) {
     await close();
     throw error;
   }
-  return {
-    config,
-    log,
-    redis,
-    clock,
-    random: Math.random,
-    sealer: createSealer(secret),
-    metrics,
-    node: { id: randomBytes(6).toString('hex'), host: hostname(), version: usherVersion() },
-    close,
-  };
 }
 
 type Findings = Awaited<ReturnType<typeof checkRedis>>;

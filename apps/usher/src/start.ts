@@ -69,7 +69,8 @@ async function startConfigured(
   roles: RoleTable,
   { drainMs } = { drainMs: DRAIN },
 ): Promise<Started & { config: Config }> {
-  const runtime = await startRuntime(configured, selection === 'all' ? 'usher' : selection);
+  const names = ORDER.filter((role) => selection === 'all' || role === selection);
+  const runtime = await startRuntime(configured, selection === 'all' ? 'usher' : selection, names);
   const { config, log, node } = runtime;
   const running: RunningRole[] = [];
   let health: HealthServer | undefined;
@@ -82,9 +83,7 @@ async function startConfigured(
   };
   try {
     for (const warning of warnings) log.warn({}, warning);
-    for (const name of ORDER.filter((role) => selection === 'all' || role === selection)) {
-      running.push(await roles[name](runtime));
-    }
+    for (const name of names) running.push(await roles[name](runtime));
     health = await startHealth(selection, running, runtime);
     log.info({ roles: selection, version: node.version, node: node.id }, 'started');
     return { config, notes: undefined, close };

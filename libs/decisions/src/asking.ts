@@ -10,6 +10,9 @@ import type {
 import type { CheckContext } from './check-context.js';
 import type { KnownMemory } from './known-memory.js';
 
+/** Of the deadline so much is kept for what stands in for an answer that does not come, ms. */
+const ASKING_MARGIN = 75;
+
 /** Who was asked, and what was said. */
 export interface Asking {
   readonly answer: BackendAnswer;
@@ -50,7 +53,8 @@ export class Asker {
     pass: Pass = { unguarded: true },
   ): Promise<Asking> {
     const { check, identity } = context;
-    const deadline = this.clock.now() + (context.deadline - this.clock.monotonic());
+    const left = context.deadline - ASKING_MARGIN - this.clock.monotonic();
+    const deadline = this.clock.now() + left;
     const question: Question = { check, identity, target, known, deadline, ...pass };
     const asked = await this.bus.ask(question);
     if (asked.kind === 'answered') return { answer: asked.answer, source: 'backend' };

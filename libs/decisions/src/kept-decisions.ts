@@ -96,6 +96,12 @@ export class KeptDecisions {
     }
   }
 
+  /** The session that is kept under a name, if it is still answered from here. */
+  sessionNamed(edge: string, sessionId: string): Session | undefined {
+    const kept = this.byName.peek(keptName(edge, sessionId));
+    return kept !== undefined && kept.until > this.clock.monotonic() ? kept.session : undefined;
+  }
+
   /** Every allow's session that still holds here, for healing. */
   *sessions(): Generator<Session> {
     for (const kept of this.byName.values()) {

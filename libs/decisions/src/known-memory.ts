@@ -1,6 +1,13 @@
 import type { Clock, KnownGrant, KnownViewer, KnownViewers } from '#usher/domain';
 import { LRUCache } from 'lru-cache';
 
+/** A grant as it is offered back; of the fingerprint the part that is kept. */
+export interface RememberedGrant extends KnownGrant {
+  readonly backend: string;
+  readonly viewerKey: string;
+  readonly fingerprint: string;
+}
+
 /** So many grants of one viewer are remembered: the newest. */
 const MAX_GRANTS = 8;
 
@@ -54,6 +61,22 @@ export class KnownMemory implements KnownViewers {
   async remember(backend: string, viewerKey: string, fingerprint: string, grant: KnownGrant): Promise<void> {
     this.rememberHere(backend, viewerKey, fingerprint, grant);
     await this.cluster.remember(backend, viewerKey, fingerprint, grant);
+  }
+
+  /** Every grant that is remembered here, for a Redis that came back empty. */
+  *grants(): Generator<RememberedGrant> {
+    for (const [name, viewer] of this.local.entries()) {
+      const [backend = '', viewerKey = ''] = name.split('/');
+      const { user, sessionName } = viewer;
+      for (const [fingerprint, authorizedUntil] of viewer.grants) {
+        if (this.isCurrent(viewer))
+          yield { backend, viewerKey, fingerprint, user, sessionName, authorizedUntil };
+      }
+    }
+  }
+
+  get size(): number {
+    return this.local.size;
   }
 
   private isCurrent(viewer: KnownViewer): boolean {

@@ -1,0 +1,183 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  Asker,
+  compileRoutes,
+  KeptDecisions,
+  KnownMemory,
+  Ladder,
+  ObserveMode,
+  SharedAnswers,
+  SingleFlight,
+  StandIn,
+  traitsOf,
+  Why,
+  type Asking,
+  type CheckContext,
+} from '#usher/decisions';
+import type { ClusterNode } from '#usher/node';
+import { CheckMetrics, METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/observe';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { CheckDoor } from './door/check-door.js';
+import { checkIds } from './door/check-ids.js';
+import { createEdgeServer } from './door/edge-server.js';
+import { Memory } from './door/memory.js';
+import type { ReplyStyle } from './door/reply.js';
+import { askerReader } from './edges/asker.js';
+import { EdgeDirectory } from './edges/edge-directory.js';
+import { networkTest } from './edges/networks.js';
+import { questionBus } from './question-bus.js';
+import { questionKeys } from './question-keys.js';
+import { registryCare } from './registry-care.js';
+
+export interface GatewayParts {
+  readonly node: ClusterNode;
+  readonly metrics: Metrics;
+  /** An edge told that sessions ended. */
+  readonly closed: (edge: string, body: unknown) => Promise<void>;
+}
+
+export interface Gateway {
+  readonly health: HealthContribution;
+  /** The port that it answers on. */
+  readonly port: number;
+  /** Edges are told to close their connections: their next check goes to a living gateway. */
+  drain(): void;
+  /** Answers what is in flight, flushes the sessions, and is gone. */
+  close(): Promise<void>;
+}
+
+/** Answers edges. Starts without Redis, without workers, and without a backend that answers. */
+export async function startGateway(parts: GatewayParts): Promise<Gateway> {
+  const { node } = parts;
+  const { config, log } = node;
+  const style: ReplyStyle = { answerHeaders: config.gateway.answerHeaders, draining: false };
+  const door = openDoor(parts, style);
+  const care = registryCare(node, door);
+  const app = await createEdgeServer({
+    ...door,
+    logger: new NestLog(log),
+    maxHead: config.gateway.maxRequestLine + config.gateway.maxHeaders,
+    maxRequestLine: config.gateway.maxRequestLine,
+    ...(config.gateway.proxyProtocol
+      ? { proxyProtocolFrom: networkTest(config.gateway.proxies, 'gateway.proxies') }
+      : {}),
+  });
+  const port = await listen(app, config.gateway.listen);
+  let listening = true;
+  return {
+    port,
+    health: {
+      name: 'gateway',
+      ready: () => listening && !style.draining,
+      degraded: () => degradations(node),
+      details: () => ({ sessions: door.kept.size, ...door.kept.counts }),
+    },
+    drain: () => {
+      style.draining = true;
+    },
+    close: async () => {
+      listening = false;
+      style.draining = true;
+      await app.close();
+      await Promise.all([care.close(), door.why.close()]);
+    },
+  };
+}
+
+/** Everything behind the edges' port. */
+function openDoor({ node, metrics, closed }: GatewayParts, style: ReplyStyle) {
+  const { config, clock, registry, backends, gates, log } = node;
+  const { cacheEntries, knownEntries, knownFor, answerTtl, assumedLife, grace } = config.gateway;
+  const checkMetrics = new CheckMetrics(metrics);
+  const traits = traitsOf(config);
+  const kept = new KeptDecisions(clock, cacheEntries);
+  const shared = new SharedAnswers(clock, answerTtl, cacheEntries);
+  const known = new KnownMemory(clock, node.known, knownFor, knownEntries);
+  const standIn = new StandIn(clock, known);
+  const asker = new Asker(clock, gates.board, questionBus(node), backends, known);
+  const keyOf = questionKeys(node);
+  const ladder = new Ladder({
+    clock,
+    registry,
+    asker,
+    kept,
+    shared,
+    known,
+    standIn,
+    flights: new SingleFlight<Asking>(),
+    backends: traits,
+    questionKey: ({ check }: CheckContext, target) => keyOf(check, target),
+    times: { assumedLife, grace, denial: answerTtl.deny },
+  });
+  const nextId = checkIds(node.random);
+  const memory = new Memory(kept, checkMetrics, style, nextId, cacheEntries);
+  const directory = new EdgeDirectory(config.edges);
+  if (directory.isOpenToPrivate) {
+    log.warn({}, 'no edges are configured: whoever asks from a loopback or private address is one');
+  }
+  const why = new Why({
+    clock,
+    log,
+    redis: node.redis,
+    shards: config.redis.shards,
+    namespaceOf: (backend) => traits.get(backend)?.namespace ?? backend,
+  });
+  metrics.read(METRICS.whyDropped, () => [{ value: why.dropped }]);
+  metrics.read(METRICS.cacheEntries, () => [{ value: memory.size }]);
+  metrics.read(METRICS.knownViewers, () => [{ value: known.size }]);
+  const door = new CheckDoor({
+    clock,
+    log,
+    directory,
+    ladder,
+    kept,
+    memory,
+    style,
+    nextId,
+    record: (check, settled) => why.record(check, settled),
+    closed,
+    backends: traits,
+    metrics: checkMetrics,
+    askerOf: askerReader(config.gateway.proxies),
+    routeOf: compileRoutes(config),
+    observeMode: new ObserveMode(clock, asker, registry, traits, { assumedLife }),
+    deadline: config.gateway.deadline,
+    limits: { requestLine: config.gateway.maxRequestLine, headers: config.gateway.maxHeaders },
+  });
+  /** Something may have changed that we did not hear of: what is shared is forgotten, what is kept is looked up once. */
+  const forget = (): void => {
+    kept.generation += 1;
+    shared.clear();
+  };
+  return { door, memory, kept, known, why, forget };
+}
+
+function degradations({ redis, membership, gates }: ClusterNode): string[] {
+  const words: string[] = [];
+  if (redis.away) words.push('Redis is away');
+  if (!membership.nodes().some(({ role }) => role.split('+').includes('worker'))) {
+    words.push('no worker lives: the gateway asks the backends itself');
+  }
+  for (const gate of gates.gates.values()) {
+    const { backend, state, alone, isolated } = gate.status();
+    if (state !== 'closed') words.push(`backend ${backend} is ${state}`);
+    if (isolated) words.push(`backend ${backend} cannot be reached from here`);
+    if (alone) words.push(`backend ${backend}: this process decides alone`);
+  }
+  return words;
+}
+
+async function listen(app: NestFastifyApplication, address: string): Promise<number> {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  try {
+    await app.listen(Number(address.slice(colon + 1)), host);
+  } catch (error) {
+    await app.close().catch(() => delay(0));
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on';
+    throw new Error(`${address} ${why}: set gateway.listen to another address`, { cause: error });
+  }
+  const bound: unknown = app.getHttpServer().address();
+  return typeof bound === 'object' && bound !== null && 'port' in bound ? Number(bound.port) : 0;
+}

@@ -1,0 +1,97 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KeptDecisions, KnownMemory } from '#usher/decisions';
+import type { SessionName } from '#usher/domain';
+import type { ClusterNode } from '#usher/node';
+import { EpochWatcher, healRegistry, SignsOfLife } from '#usher/sessions';
+
+/** Signs of life leave this gateway so often: what a killed gateway loses of them, ms. */
+const FLUSH_EVERY = 10_000;
+/** Known viewers that are offered back at once, and the pause after them, ms: 2,000 a second. */
+const OFFERED = 50;
+const OFFER_PAUSE = 25;
+
+/** What the gateway holds. */
+export interface Held {
+  readonly kept: KeptDecisions;
+  readonly known: KnownMemory;
+  /** What is held may be out of date: each entry is looked up once. */
+  readonly forget: () => void;
+}
+
+export interface RegistryCare {
+  /** Sends what is still to be sent. */
+  close(): Promise<void>;
+}
+
+/** What a gateway does for the registry beside its checks: signs of life, and giving back what Redis lost. */
+export function registryCare(node: ClusterNode, held: Held): RegistryCare {
+  const { redis, registry, clock, log, news } = node;
+  const ended = new AbortController();
+  const { signal } = ended;
+  const signs = new SignsOfLife(redis, registry, clock, {
+    every: FLUSH_EVERY,
+    onMissing: (names) => writeBack(node, held, names),
+  });
+  const note = setInterval(() => noteSeen(node, held, signs), FLUSH_EVERY).unref();
+  let healing = Promise.resolve();
+  const heal = (why: string): void => {
+    healing = healing
+      .then(async () => {
+        const healed = await healRegistry(held.kept.sessions(), redis, registry, clock, { signal });
+        await offerKnown(node, held, signal);
+        log.info({ ...healed }, `${why}: what this gateway holds was offered back`);
+      })
+      .catch((error: unknown) => log.warn({ error }, 'what this gateway holds could not be offered back'));
+  };
+  const epoch = new EpochWatcher(redis, () => heal('Redis came back empty'));
+  const stopListening = redis.onAway((away) => {
+    if (away) log.warn({}, 'Redis is away: checks go on without it');
+    else heal('Redis is back');
+  });
+  news.on('gap', held.forget);
+  news.on('breaker', (backend, now) => {
+    if (now.state === 'closed') held.kept.dropStandIns(backend);
+  });
+  signs.start();
+  epoch.start();
+  return {
+    close: async () => {
+      ended.abort();
+      stopListening();
+      epoch.stop();
+      clearInterval(note);
+      noteSeen(node, held, signs);
+      await Promise.all([signs.stop(), healing]);
+    },
+  };
+}
+
+function noteSeen({ registry, clock, config }: ClusterNode, { kept }: Held, signs: SignsOfLife): void {
+  const aliveUntil = clock.now() + config.gateway.assumedLife;
+  for (const { session } of kept.takeSeen()) {
+    if (session !== undefined) signs.note(session, registry.shardOf(session), aliveUntil);
+  }
+}
+
+/** Its edge asks about it, so it lives, whatever the registry thinks. */
+function writeBack({ registry, log }: ClusterNode, { kept }: Held, names: readonly SessionName[]): void {
+  for (const { edge, sessionId } of names) {
+    const session = kept.sessionNamed(edge, sessionId);
+    if (session === undefined) continue;
+    registry
+      .open(session)
+      .catch((error: unknown) => log.debug({ error }, 'a session could not be written back'));
+  }
+}
+
+async function offerKnown({ known, log }: ClusterNode, held: Held, signal: AbortSignal): Promise<void> {
+  let offered = 0;
+  for (const { backend, viewerKey, fingerprint, ...grant } of held.known.grants()) {
+    if (signal.aborted) return;
+    known
+      .remember(backend, viewerKey, fingerprint, grant)
+      .catch((error: unknown) => log.debug({ error }, 'a known viewer could not be written back'));
+    offered += 1;
+    if (offered % OFFERED === 0) await delay(OFFER_PAUSE);
+  }
+}

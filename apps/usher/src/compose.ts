@@ -1,0 +1,30 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { startGateway } from '../../gateway/src/gateway.js';
+import { startWorker } from '../../worker/src/worker.js';
+import type { RunningRole, Runtime } from './role.js';
+import type { RoleTable } from './start.js';
+
+/** The processes' composition roots, as roles of this one. */
+export const ROLES: RoleTable = {
+  gateway: async ({ cluster, metrics }: Runtime): Promise<RunningRole> => {
+    const gateway = await startGateway({
+      node: cluster,
+      metrics,
+      closed: () => Promise.resolve(),
+    });
+    return {
+      health: gateway.health,
+      close: async ({ drainMs }) => {
+        gateway.drain();
+        await delay(drainMs);
+        await gateway.close();
+      },
+    };
+  },
+  worker: ({ cluster }: Runtime): Promise<RunningRole> => startWorker(cluster),
+  control: () =>
+    Promise.resolve({
+      health: { name: 'control', ready: () => true, degraded: () => [] },
+      close: () => Promise.resolve(),
+    }),
+};

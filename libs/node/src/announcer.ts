@@ -1,0 +1,56 @@
+import { EventEmitter } from 'node:events';
+import type { BreakerRecord, Suspicion } from '#usher/backends';
+import type { Log } from '#usher/domain';
+
+interface News {
+  /** A breaker turned. The outage is over when `now.state` is closed. */
+  breaker: [backend: string, now: BreakerRecord, before: BreakerRecord];
+  /** This process does not reach the backend while others do, or does again. */
+  isolated: [backend: string, isolated: boolean];
+  /** Its answers are clean and yet unlike it; undefined: that is over. */
+  suspicious: [backend: string, suspicion: Suspicion | undefined];
+  /** Events of the control stream were lost: what they tell about is to be read again. */
+  gap: [];
+}
+
+/** On screens and in logs a breaker is never "open". */
+const WORDS: Readonly<Record<string, string>> = {
+  closed: 'is asked again',
+  suspended: 'is suspended',
+  'half-open': 'is suspended and probed',
+  ramping: 'answers again: its questions are let through step by step',
+};
+
+/** What the roles of this process listen to. */
+export class Announcer {
+  private readonly emitter = new EventEmitter<News>();
+
+  constructor(private readonly log: Log) {}
+
+  on<Kind extends keyof News>(kind: Kind, listener: (...news: News[Kind]) => void): void {
+    this.emitter.on(kind, listener as never);
+  }
+
+  breaker(backend: string, now: BreakerRecord, before: BreakerRecord): void {
+    if (now.state !== before.state) this.log.warn({ backend }, `${backend} ${WORDS[now.state] ?? now.state}`);
+    this.emitter.emit('breaker', backend, now, before);
+  }
+
+  isolated(backend: string, isolated: boolean): void {
+    const what = isolated
+      ? 'cannot be reached from here, while others reach it'
+      : 'is reached from here again';
+    this.log.warn({ backend }, `${backend} ${what}`);
+    this.emitter.emit('isolated', backend, isolated);
+  }
+
+  suspicious(backend: string, suspicion: Suspicion | undefined): void {
+    if (suspicion === undefined) this.log.info({ backend }, `${backend} answers as usual again`);
+    else this.log.warn({ backend, ...suspicion }, `backend.suspicious: ${backend} answers unlike itself`);
+    this.emitter.emit('suspicious', backend, suspicion);
+  }
+
+  gap(): void {
+    this.emitter.emit('gap');
+  }
+}

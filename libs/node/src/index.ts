@@ -1,0 +1,6 @@
+export type { Announcer } from './announcer.js';
+export type { Role } from './peers.js';
+export type { Settle } from './settlement.js';
+export type { QuestionCodec } from './question-codec.js';
+export { startNode } from './start-node.js';
+export type { ClusterNode, NodeOptions } from './start-node.js';

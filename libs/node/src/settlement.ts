@@ -1,0 +1,45 @@
+import { sessionOfAllow, traitsOf } from '#usher/decisions';
+import { DIALECTS } from '#usher/dialects';
+import type {
+  BackendAnswer,
+  Check,
+  Clock,
+  Identity,
+  KnownViewers,
+  Log,
+  SessionRegistry,
+} from '#usher/domain';
+import type { Config } from '#usher/config';
+
+export interface SettlementParts {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: SessionRegistry;
+  readonly known: KnownViewers;
+}
+
+/** Writes down what an answer means: the session of an allow, and that its viewer is known. Not waited for. */
+export type Settle = (check: Check, identity: Identity, answer: BackendAnswer) => void;
+
+/**
+ * Both commands leave in the tick in which it is called: with a worker's reply. What is lost because Redis is away,
+ * the gateway that holds the session writes back.
+ */
+export function settlement({ config, clock, log, registry, known }: SettlementParts): Settle {
+  const traits = traitsOf(config);
+  const life = { assumedLife: config.gateway.assumedLife };
+  return (check, identity, answer) => {
+    if (answer.kind !== 'allow') return;
+    const { habit } = DIALECTS[check.dialect];
+    const session = sessionOfAllow(check, identity, answer, 'backend', habit, traits, life, clock.now());
+    const { user, sessionName, authorizedUntil } = session;
+    const failed = (error: unknown): void =>
+      log.debug({ error, id: check.id }, 'a session could not be written; its gateway will');
+    const { viewerKey, fingerprint } = identity;
+    registry.open(session).catch(failed);
+    known
+      .remember(answer.backend, viewerKey, fingerprint, { user, sessionName, authorizedUntil })
+      .catch(failed);
+  };
+}

@@ -1,0 +1,152 @@
+import { createAdapter, GatedBackends, openGates, type Adapter, type BreakerEvent } from '#usher/backends';
+import type { BreakerRecord, Gates } from '#usher/backends';
+import { BUS_REDIS_OPTIONS, Membership, StreamClient, type ConnectionFactory } from '#usher/bus';
+import type { Config } from '#usher/config';
+import type { BackendAnswer, BackendPort, Check, Log, Random } from '#usher/domain';
+import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } from '#usher/redis';
+import { RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
+import { Announcer } from './announcer.js';
+import { peersOf, type Role } from './peers.js';
+import { identified } from './identified.js';
+import { questionCodec, type QuestionCodec } from './question-codec.js';
+import { settlement, type Settle } from './settlement.js';
+
+export interface NodeOptions {
+  readonly config: Config;
+  readonly log: Log;
+  readonly roles: readonly Role[];
+  /** Unique in the cluster; [A-Za-z0-9._@-]. */
+  readonly id: string;
+  /** The machine: hosts vote, not processes. */
+  readonly host: string;
+  readonly version: string;
+  readonly random: Random;
+  readonly redis: RedisClient;
+  readonly clock: ClusterClock;
+  readonly sealer: Sealer;
+}
+
+/** What every process of ours has, whatever it does: Redis, time, the bus, who else lives, the breakers, the backends. */
+export interface ClusterNode {
+  readonly id: string;
+  readonly config: Config;
+  readonly log: Log;
+  readonly roles: readonly Role[];
+  readonly random: Random;
+  readonly clock: ClusterClock;
+  readonly redis: RedisClient;
+  readonly sealer: Sealer;
+  readonly questions: QuestionCodec;
+  readonly bus: StreamClient;
+  readonly membership: Membership;
+  /** For a bus server of this node: its own connections, made as the node's. */
+  readonly connect: ConnectionFactory;
+  readonly adapters: ReadonlyMap<string, Adapter>;
+  readonly gates: Gates;
+  readonly backends: BackendPort;
+  readonly registry: RedisSessionRegistry;
+  readonly known: RedisKnownViewers;
+  readonly settle: Settle;
+  /** What happens to breakers and the control stream is told here. */
+  readonly news: Announcer;
+  /** Leaves the cluster; `redis` and `clock` stay open. */
+  close(): Promise<void>;
+}
+
+/** Joins the cluster. Redis may be away: the node goes on alone and joins when it comes. */
+export async function startNode(options: NodeOptions): Promise<ClusterNode> {
+  const { config, log, id, host, version, roles, random, redis, clock, sealer } = options;
+  const open = connectionFactory(config.redis);
+  const connect: ConnectionFactory = (role) =>
+    open({ ...BUS_REDIS_OPTIONS, connectionName: `usher-${id}-${role}` });
+  const shared = { connect, id, now: () => clock.now() };
+  const membership = new Membership({ ...shared, role: roles.join('+'), host, version });
+  const bus = new StreamClient({ ...shared, membership });
+  const adapters = new Map(
+    Object.entries(config.backends).map(([name, backend]) => [name, createAdapter(name, backend, { clock })]),
+  );
+  const { shards } = config.redis;
+  const registry = new RedisSessionRegistry(redis, clock, {
+    shards,
+    onGarbage: (error) => log.warn({ error }, 'a session record in Redis is none of ours'),
+  });
+  const known = new RedisKnownViewers(redis, { shards, knownFor: config.gateway.knownFor });
+  const settle = settlement({ config, clock, log, registry, known });
+  const news = new Announcer(log);
+  const identities = identified();
+  const gates = openGates({
+    config,
+    adapters: [...adapters.values()],
+    clock,
+    random,
+    log,
+    cluster: peersOf(membership, { id, host }, roles),
+    redis,
+    announce: (event) => announce(bus, log, event),
+    ...sealedChecks(sealer),
+    onLate: (check: Check, answer: BackendAnswer) => {
+      const identity = identities.of(check);
+      if (identity !== undefined) settle(check, identity, answer);
+    },
+    onChange: (backend: string, now: BreakerRecord, before: BreakerRecord) =>
+      news.breaker(backend, now, before),
+    onSuspicious: (backend, suspicion) => news.suspicious(backend, suspicion),
+    onIsolated: (backend: string, isolated: boolean) => news.isolated(backend, isolated),
+  });
+  bus.events.on(BREAKER, (event) => gates.board.heard(event as BreakerEvent));
+  bus.events.onGap(() => {
+    news.gap();
+    void gates.board.reread();
+  });
+  bus.events.start();
+  await Promise.all([membership.start(), bus.connect().catch(() => undefined), gates.board.start()]);
+  return {
+    id,
+    config,
+    log,
+    roles,
+    random,
+    clock,
+    redis,
+    sealer,
+    bus,
+    membership,
+    connect,
+    adapters,
+    gates,
+    news,
+    questions: questionCodec(sealer),
+    registry,
+    known,
+    settle,
+    backends: identities.noting(new GatedBackends(gates.gates, config.groups, clock)),
+    close: async () => {
+      gates.board.stop();
+      await membership.leave();
+      await bus.close();
+      await Promise.all([...adapters.values()].map((adapter) => adapter.close()));
+    },
+  };
+}
+
+/** The event by which processes tell one another of breakers. */
+const BREAKER = 'breaker';
+
+/** While Redis is away nobody hears it; each process then decides by itself. */
+function announce(bus: StreamClient, log: Log, event: BreakerEvent): void {
+  bus.emit(BREAKER, event).subscribe({
+    error: (error: unknown) => log.debug({ error, kind: event.kind }, 'a breaker’s news could not be told'),
+  });
+}
+
+const CHECK = 'check';
+
+function sealedChecks(sealer: Sealer) {
+  return {
+    seal: (check: Check): string => sealer.seal(JSON.stringify(check), CHECK),
+    unseal: (sealed: string): Check | undefined => {
+      const text = sealer.open(sealed, CHECK);
+      return text === undefined ? undefined : (JSON.parse(text) as Check);
+    },
+  };
+}
