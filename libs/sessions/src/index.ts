@@ -13,3 +13,6 @@ export { EpochWatcher } from './registry/epoch-watcher.js';
 export type { EpochWatcherOptions } from './registry/epoch-watcher.js';
 export { healRegistry } from './registry/heal-registry.js';
 export type { HealOptions, Healed } from './registry/heal-registry.js';
+export { listSessions } from './listing/list-sessions.js';
+export { InvalidCursorError } from './listing/list-position.js';
+export type { SessionPage, SessionQuery } from './listing/session-query.js';
