@@ -134,6 +134,28 @@ describe('when the loop was busy', () => {
     }
     expect(client.away).toBe(false);
   });
+
+  it('counts a reply that came while nobody could read it', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const sent = performance.now();
+      const reply = client.call('ECHO', ['a']);
+      await new Promise((resolve) => {
+        process.nextTick(() => setTimeout(resolve, 0));
+        // From before the reply could be read until just past the deadline: too short to be taken for a busy loop.
+        process.nextTick(() => block(sent + 102 - performance.now()));
+      });
+      expect(await reply).toBe('a');
+    }
+  });
+
+  it('gives a command its whole deadline', async () => {
+    redis.pause();
+    block(250);
+    const sent = performance.now();
+    await expect(client.call('PING', [])).rejects.toBeInstanceOf(RedisTimeoutError);
+    expect(performance.now() - sent).toBeGreaterThan(98);
+    redis.resume();
+  });
 });
 
 describe('when Redis dies', () => {

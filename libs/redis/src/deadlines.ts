@@ -57,10 +57,7 @@ export class Deadlines {
 
   readonly #onTime = (call: PendingCall): void => {
     const lag = performance.now() - call.due;
-    // Node counts from the start of the loop's turn: a timer set late in a long turn fires early.
-    if (lag < -1) {
-      call.timer = setTimeout(this.#onTime, Math.ceil(-lag), call);
-    } else if (lag > BUSY && !call.moved) {
+    if (lag > BUSY && !call.moved) {
       call.moved = true;
       this.#arm(call, Math.min(lag, call.timeoutMs));
     } else if (this.#suspects.push(call) === 1) {
