@@ -341,6 +341,33 @@ describe('a session that was allowed', () => {
     expect(await sources(world)).toBe('deny backend');
   });
 
+  it('is carried through an outage when its time is up, marked unconfirmed, and asked about afterwards', async () => {
+    const world = ladderOf({ credential: 'reusable' });
+    world.said.answer = allow({ authDuration: 60, user: 'anna' });
+    await sources(world);
+    world.clock.advance(61_000);
+    world.said.answer = unavailable('backend');
+    expect(await sources(world)).toBe('allow stale');
+    expect(world.told.opened.at(-1)).toMatchObject({ state: 'unconfirmed', user: 'anna', source: 'stale' });
+    world.kept.dropStandIns('portal');
+    world.said.found = { kind: 'same', session: world.told.opened.at(-1)! };
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('deny backend');
+  });
+
+  it.each(['open', { stale: true, then: 'open' }])(
+    'or let in without an answer is asked about as soon as the backend can be (fail mode %p)',
+    async (failMode) => {
+      const world = ladderOf({ failMode });
+      world.said.answer = unavailable('backend');
+      await sources(world);
+      world.kept.dropStandIns('portal');
+      world.said.found = { kind: 'same', session: world.told.opened.at(-1)! };
+      world.said.answer = deny();
+      expect(await sources(world)).toBe('deny backend');
+    },
+  );
+
   it('is written back where the registry lost it, after a gap', async () => {
     const world = ladderOf();
     await sources(world);

@@ -159,10 +159,9 @@ export class Ladder {
   private foundElsewhere(context: CheckContext, found: FoundSession): Verdict | undefined {
     if (found.kind === 'same') {
       const { session } = found;
-      if (session.state === 'revoked') return undefined;
-      if (session.state !== 'on-trust') context.previous = session;
-      if (isRunning(session, this.parts.clock.now())) return this.stillAllowed(session);
-      return undefined;
+      if (!wasAllowed(session)) return undefined;
+      context.previous = session;
+      return isRunning(session, this.parts.clock.now()) ? this.stillAllowed(session) : undefined;
     }
     // Absence is never a denial: what this process holds and the registry lacks is written back.
     const mine = context.previous;
@@ -286,7 +285,7 @@ export class Ladder {
   private stoodIn(context: CheckContext, decision: Decision, answer?: Verdict['answer']): Verdict {
     // Nothing unavailable is kept as a denial.
     if (!decision.allow) return { decision, answer, until: 0, standIn: true };
-    const session = this.open(context, decision);
+    const session = this.carry(context, decision) ?? this.open(context, decision);
     const { clock, times } = this.parts;
     const until = clock.monotonic() + (decision.because === 'us' ? OVERLOAD_KEPT : times.grace);
     return { decision, answer, until, standIn: true, session };
@@ -322,8 +321,19 @@ export class Ladder {
 /** Redis is away or late: the session is offered again when it is back (healing). */
 function unregistered(): void {}
 
+/** A backend allowed it once: not on trust, and not only because its viewer was known. */
+function wasAllowed({ state, source }: Session): boolean {
+  const stoodIn = source === 'fail-open' || source === 'overload' || source === 'known';
+  return state !== 'revoked' && state !== 'on-trust' && !stoodIn;
+}
+
+/** It may be answered without asking. What was only carried through an outage is asked about. */
 function isRunning(session: Session, now: number): boolean {
-  return session.state === 'active' && (session.authorizedUntil === 0 || session.authorizedUntil > now);
+  return (
+    session.state === 'active' &&
+    session.source !== 'stale' &&
+    (session.authorizedUntil === 0 || session.authorizedUntil > now)
+  );
 }
 
 function unavailableBecauseUs(
