@@ -7,6 +7,9 @@ const JEST = [
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',
   join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
+];
+/** After what was given: jest would take names of files for further reporters. */
+const REPORTERS = [
   '--reporters=default',
   `--reporters=${join(root, 'scripts', 'bootstrap', 'closing-line.cjs')}`,
 ];
@@ -22,7 +25,7 @@ async function test(given) {
       '--noEmit',
     ]);
     await step('build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
-    await step('tests', process.execPath, [...JEST, ...forJest]);
+    await step('tests', process.execPath, [...JEST, ...forJest, ...REPORTERS]);
   });
 }
 
