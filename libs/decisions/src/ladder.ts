@@ -296,12 +296,18 @@ export class Ladder {
     return this.settle(context, this.stoodIn(context, this.parts.standIn.decideNow(context, late), late));
   }
 
+  /** A session that was allowed and cannot be asked about: extended, and marked so. */
+  private carry({ previous }: CheckContext, { source }: Decision): Session | undefined {
+    if (previous === undefined || source !== 'stale') return undefined;
+    const session: Session = { ...previous, state: 'unconfirmed', source };
+    this.register(session);
+    return session;
+  }
+
   private open(context: CheckContext, decision: Decision): Session {
     const { check, identity, habit } = context;
     const { backends, clock, times } = this.parts;
-    const opened = sessionOfDecision(check, identity, decision, habit, backends, times, clock.now());
-    const session =
-      context.previous === undefined ? opened : { ...opened, openedAt: context.previous.openedAt };
+    const session = sessionOfDecision(check, identity, decision, habit, backends, times, clock.now());
     this.register(session);
     return session;
   }
