@@ -62,8 +62,8 @@ export class ProcessGroup {
     private readonly settings: Settings = {},
   ) {}
 
-  /** Starts a process; it lives, as the others see it, from now on. */
-  async start(id: string, host: string): Promise<GroupProcess> {
+  /** Starts a process; it lives, as the others see it, from now on. `ticks` false: it never reads again by itself. */
+  async start(id: string, host: string, { ticks = true } = {}): Promise<GroupProcess> {
     const peer = { id, host };
     const redis = connectRedis({ url: this.redis.url, timeout: 1_000 });
     if (!(await redis.ready?.(10_000))) throw new Error('the test’s Redis does not answer');
@@ -83,7 +83,7 @@ export class ProcessGroup {
       },
     );
     this.processes.push(process);
-    await process.gates.board.start();
+    await (ticks ? process.gates.board.start() : process.gates.board.reread());
     return process;
   }
 

@@ -153,6 +153,16 @@ describe('a ramping breaker', () => {
     expect(gateway!.state).toBe('closed');
   });
 
+  it('does not count the votes that were cast before the outage', async () => {
+    const [broken, healthy, idle] = await ramping();
+    broken!.breakNetwork();
+    await healthy!.ask(5);
+    await healthy!.gates.board.reread();
+    await broken!.ask(5);
+    await eventually(() => broken!.gate.isolated);
+    expect([healthy!.state, idle!.state]).toEqual(['ramping', 'ramping']);
+  });
+
   it('is suspended again by a bad verdict, and remembers what was carried before the outage', async () => {
     const [gateway, w1, w2] = await ramping();
     const carried = gateway!.turns.find(({ state }) => state === 'suspended')!.rateBefore;

@@ -30,16 +30,22 @@ function processes(settings: Settings = {}): ProcessGroup {
 const SLOW = { openFor: 60_000, rampStep: 60_000 };
 
 describe('the cluster’s verdict', () => {
-  it('suspends for all, faster than they read again, when more than half of the hosts fail', async () => {
+  it('is announced: all follow at once, without reading again', async () => {
     const group = processes({ breaker: SLOW });
-    const all = [await group.start('w1', 'h1'), await group.start('w2', 'h2'), await group.start('w3', 'h3')];
+    const all = [
+      await group.start('w1', 'h1', { ticks: false }),
+      await group.start('w2', 'h2', { ticks: false }),
+      await group.start('w3', 'h3', { ticks: false }),
+      await group.start('g1', 'h4', { ticks: false }),
+    ];
     for (const process of all) process.breakNetwork();
-    await Promise.all(all.map((process) => process.ask(4)));
-    expect(all.map(({ state }) => state)).toEqual(['closed', 'closed', 'closed']);
+    await Promise.all(all.slice(0, 3).map((process) => process.ask(4)));
+    expect(all.map(({ state }) => state)).toEqual(['closed', 'closed', 'closed', 'closed']);
     await all[0]!.ask(1);
     const since = performance.now();
-    await eventually(() => all.every(({ state }) => state === 'suspended'), { withinMs: 900, everyMs: 2 });
-    expect(performance.now() - since).toBeLessThan(900);
+    await eventually(() => all.every(({ state }) => state === 'suspended'), { everyMs: 2 });
+    // 100 ms is promised; a busy machine that runs other tests as well gets ten times that.
+    expect(performance.now() - since).toBeLessThan(1_000);
     expect(new Set(all.map(({ gate }) => gate.status().since)).size).toBe(1);
   });
 
@@ -86,6 +92,35 @@ describe('the cluster’s verdict', () => {
     broken.backend.answer = () => deny(broken.backend.name);
     await eventually(() => !broken.gate.isolated);
     expect([w2, w3].every(({ turns }) => turns.every(({ state }) => state === 'closed'))).toBe(true);
+  });
+
+  it('ends the isolation of one that was only the first to notice', async () => {
+    const group = processes({ timeout: 50, breaker: SLOW });
+    const [first, w2, w3] = [
+      await group.start('w1', 'h1'),
+      await group.start('w2', 'h2'),
+      await group.start('w3', 'h3'),
+    ];
+    await Promise.all([w2, w3].map((process) => process.ask(5)));
+    await Promise.all([w2, w3].map(({ gates }) => gates.board.reread()));
+    first.breakNetwork();
+    await first.ask(5);
+    await eventually(() => first.gate.isolated);
+    for (const process of [w2, w3]) process.breakNetwork();
+    await Promise.all([w2, w3].map((process) => process.ask(5)));
+    await eventually(() => first.state === 'suspended');
+    expect(first.gate.isolated).toBe(false);
+  });
+
+  it('does not count votes older than ten seconds', async () => {
+    const group = processes({ breaker: SLOW });
+    const only = await group.start('w1', 'h1');
+    const old = Date.now() - 11_000;
+    const votes = `usher:breaker:{${only.backend.name}}:votes`;
+    await redis.cli('HSET', votes, 'h8/w8', `good:9:1.0:${old}`, 'h9/w9', `good:9:1.0:${old}`);
+    only.breakNetwork();
+    await only.ask(5);
+    await eventually(() => only.state === 'suspended');
   });
 
   it('takes a tie for no verdict', async () => {
