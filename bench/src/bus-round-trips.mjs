@@ -47,12 +47,24 @@ const bare = {
     const flush = () => {
       const batch = replies;
       replies = [];
-      commands.xadd('bare:{b}:replies', 'MAXLEN', '~', 1000, '*', 'r', JSON.stringify(batch)).catch(() => undefined);
+      commands
+        .xadd('bare:{b}:replies', 'MAXLEN', '~', 1000, '*', 'r', JSON.stringify(batch))
+        .catch(() => undefined);
     };
     const loop = async () => {
       for (;;) {
         const found = await blocking.xreadgroup(
-          'GROUP', 'g', 'c', 'COUNT', 128, 'BLOCK', 1000, 'NOACK', 'STREAMS', 'bare:{b}:requests', '>',
+          'GROUP',
+          'g',
+          'c',
+          'COUNT',
+          128,
+          'BLOCK',
+          1000,
+          'NOACK',
+          'STREAMS',
+          'bare:{b}:requests',
+          '>',
         );
         for (const [, fields] of found?.[0]?.[1] ?? []) {
           const { id, data } = JSON.parse(fields[1]);
@@ -79,7 +91,15 @@ const bare = {
     let position = '$';
     const loop = async () => {
       for (;;) {
-        const found = await blocking.xread('COUNT', 100, 'BLOCK', 1000, 'STREAMS', 'bare:{b}:replies', position);
+        const found = await blocking.xread(
+          'COUNT',
+          100,
+          'BLOCK',
+          1000,
+          'STREAMS',
+          'bare:{b}:replies',
+          position,
+        );
         for (const [id, fields] of found?.[0]?.[1] ?? []) {
           position = id;
           for (const reply of JSON.parse(fields[1])) {
@@ -176,7 +196,9 @@ const freePort = () =>
   });
 
 function child(...args) {
-  const process_ = fork(fileURLToPath(import.meta.url), args.map(String), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const process_ = fork(fileURLToPath(import.meta.url), args.map(String), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const said = new Promise((resolve, reject) => {
     process_.once('message', resolve);
     process_.once('exit', (code) => reject(new Error(`exit ${code}`)));
@@ -189,7 +211,9 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 /** One figure: medians, and how libs/bus stands beside the bare loop. */
 export async function busRoundTrips({ rounds = 5, seconds = 2 } = {}) {
   const port = await freePort();
-  const redis = spawn('redis-server', ['--port', port, '--save', '', '--appendonly', 'no'], { stdio: 'ignore' });
+  const redis = spawn('redis-server', ['--port', port, '--save', '', '--appendonly', 'no'], {
+    stdio: 'ignore',
+  });
   const rates = { bare: [], bus: [], nest: [] };
   try {
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -208,7 +232,13 @@ export async function busRoundTrips({ rounds = 5, seconds = 2 } = {}) {
   }
   const value = Math.round(median(rates.bus));
   const beside = Math.round(median(rates.bare));
-  return { value, unit: 'round trips/s', beside, ratio: value / beside, nest: Math.round(median(rates.nest)) };
+  return {
+    value,
+    unit: 'round trips/s',
+    beside,
+    ratio: value / beside,
+    nest: Math.round(median(rates.nest)),
+  };
 }
 
 const [, script, role, kind, port, seconds] = process.argv;

@@ -2,12 +2,17 @@
 -- throughput hangs on.
 --
 -- KEYS[1]  stream of requests
--- ARGV[1]  the stream keeps about this many    ARGV[2…]  header, data, header, data …
+-- ARGV[1]  the stream keeps about this many    ARGV[2…]  envelope, bytes or '', envelope, bytes or '' …
 -- Returns the ids, in order; nothing at all where no server has made the stream: nobody listens.
 
 local ids = {}
 for i = 2, #ARGV, 2 do
-  local id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', 'h', ARGV[i], 'd', ARGV[i + 1])
+  local id
+  if ARGV[i + 1] == '' then
+    id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', 'm', ARGV[i])
+  else
+    id = redis.call('XADD', KEYS[1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', 'm', ARGV[i], 'b', ARGV[i + 1])
+  end
   if not id then return ids end
   ids[#ids + 1] = id
 end

@@ -1,96 +1,105 @@
 /**
- * What travels. An entry has a header `h` (JSON, small) and the data `d`, encoded once. Readers ignore fields that they
- * do not know; `v` is raised only when an older reader must not go on.
+ * What travels: an entry has one JSON document in its field `m`, the data in it (encoded and decoded once); data that is
+ * bytes travels beside it as it is, in a field `b`. Readers ignore what they do not know; `v` is raised only when an
+ * older reader must not go on.
  */
 export const VERSION = 1;
 
-/** How the data is encoded: JSON, a string as it is, bytes as they are, or there is none (undefined). */
-export type DataKind = 'json' | 'text' | 'bytes' | 'none';
-
+/** JSON ('' for undefined), or bytes. */
 export interface EncodedData {
-  readonly as: DataKind;
-  readonly body: string | Buffer;
+  readonly json: string;
+  readonly bytes: Buffer | undefined;
 }
-
-const NOTHING: EncodedData = { as: 'none', body: '' };
 
 /** Throws TypeError for what JSON cannot hold (a cycle, a BigInt). */
 export function encodeData(data: unknown): EncodedData {
-  if (typeof data === 'string') return { as: 'text', body: data };
-  if (data instanceof Uint8Array) {
-    return { as: 'bytes', body: Buffer.isBuffer(data) ? data : Buffer.from(data) };
-  }
-  const body = JSON.stringify(data) as string | undefined;
-  return body === undefined ? NOTHING : { as: 'json', body };
-}
-
-/** Throws SyntaxError for broken JSON. */
-export function decodeData(as: DataKind, body: Buffer | undefined): unknown {
-  switch (as) {
-    case 'json':
-      return JSON.parse(body!.toString());
-    case 'text':
-      return body!.toString();
-    case 'bytes':
-      return body;
-    case 'none':
-      return undefined;
-    default:
-      throw new SyntaxError(`unknown encoding ${String(as satisfies never)}`);
-  }
+  if (data instanceof Uint8Array) return { json: '', bytes: Buffer.from(data) };
+  return { json: (JSON.stringify(data) as string | undefined) ?? '', bytes: undefined };
 }
 
 export type Metadata = Readonly<Record<string, string>>;
 
-export interface RequestHeader {
+interface Envelope {
   readonly v: number;
-  /** Counted by the asker. */
-  readonly id: number;
-  /** The asker, who reads the replies. */
   readonly from: string;
+}
+
+interface Loaded extends Envelope {
+  readonly meta?: Metadata;
+  readonly data?: unknown;
+  /** The data is in the field `b`. */
+  readonly bytes?: true;
+}
+
+export interface RequestEnvelope extends Loaded {
+  /** Counted by the asker, who is `from` and reads the replies. */
+  readonly id: number;
   /** Cluster time, ms: not to be taken after it. */
   readonly by: number;
   /** Cluster time, ms: nobody waits for the reply after it. */
   readonly until: number;
-  readonly as: DataKind;
-  readonly meta?: Metadata;
 }
 
-/** Written by hand, since it is written for every request: half the time of JSON.stringify. */
-export function writeRequestHeader(header: Omit<RequestHeader, 'v'>): string {
-  const meta = header.meta === undefined ? '' : `,"meta":${JSON.stringify(header.meta)}`;
-  return `{"v":${VERSION},"id":${header.id},"from":"${header.from}","by":${header.by},"until":${header.until},"as":"${header.as}"${meta}}`;
-}
-
-export interface EventHeader {
-  readonly v: number;
+export interface EventEnvelope extends Loaded {
   readonly event: string;
-  readonly from: string;
-  readonly as: DataKind;
-  readonly meta?: Metadata;
 }
 
 /** `more`: values of a stream follow; `end`: the last one, or none; `error`: the data is the error. */
 export type ReplyKind = 'more' | 'end' | 'error';
 
-export type ReplyRow = readonly [id: number, kind: ReplyKind, as: DataKind];
+/** Without data, with JSON, or with bytes, which are in the next `b`. */
+export type ReplyRow =
+  | readonly [id: number, kind: ReplyKind]
+  | readonly [id: number, kind: ReplyKind, data: unknown]
+  | readonly [id: number, kind: ReplyKind, data: null, as: 'bytes'];
 
-/** One entry holds what a server has for one asker in one tick; a `d` field for each reply that has data, in order. */
-export interface ReplyHeader {
-  readonly v: number;
-  readonly from: string;
+/** All that a server has for one asker in one tick. */
+export interface ReplyEnvelope extends Envelope {
   /** Requests taken, and not answered in this same entry. */
   readonly taken: readonly number[];
   readonly replies: readonly ReplyRow[];
 }
 
+/** Built by hand, since there is one for every request: half the time of JSON.stringify. */
+export function writeRequest(
+  request: Pick<RequestEnvelope, 'id' | 'from' | 'by' | 'until' | 'meta'>,
+  data: EncodedData,
+): string {
+  const { id, from, by, until, meta } = request;
+  return `{"v":${VERSION},"id":${id},"from":"${from}","by":${by},"until":${until}${tail(meta, data)}`;
+}
+
+export function writeEvent(event: Pick<EventEnvelope, 'event' | 'from' | 'meta'>, data: EncodedData): string {
+  const name = JSON.stringify(event.event);
+  return `{"v":${VERSION},"event":${name},"from":"${event.from}"${tail(event.meta, data)}`;
+}
+
+function tail(meta: Metadata | undefined, { json, bytes }: EncodedData): string {
+  const about = meta === undefined ? '' : `,"meta":${JSON.stringify(meta)}`;
+  if (bytes !== undefined) return `${about},"bytes":true}`;
+  return json === '' ? `${about}}` : `${about},"data":${json}}`;
+}
+
+export function writeReplyRow(id: number, kind: ReplyKind, { json, bytes }: EncodedData): string {
+  if (bytes !== undefined) return `[${id},"${kind}",null,"bytes"]`;
+  return json === '' ? `[${id},"${kind}"]` : `[${id},"${kind}",${json}]`;
+}
+
+const M = 'm'.charCodeAt(0);
+
 /** Throws SyntaxError where the entry is not ours. */
-export function readHeader<T extends { readonly v: number }>(fields: readonly Buffer[]): T {
-  const text = fields[0]?.toString() === 'h' ? fields[1] : undefined;
-  const header = text === undefined ? undefined : (JSON.parse(text.toString()) as T | null);
-  if (typeof header?.v !== 'number') throw new SyntaxError('an entry without a header');
-  return header;
+export function readEnvelope<T extends Envelope>(fields: readonly Buffer[]): T {
+  const [name, text] = fields;
+  if (name?.length !== 1 || name[0] !== M || text === undefined)
+    throw new SyntaxError('not an entry of the bus');
+  const envelope = JSON.parse(text.toString()) as T | null;
+  if (typeof envelope?.v !== 'number') throw new SyntaxError('an entry without a version');
+  return envelope;
+}
+
+export function dataOf(envelope: Loaded, fields: readonly Buffer[]): unknown {
+  return envelope.bytes === true ? (fields[3] ?? Buffer.alloc(0)) : envelope.data;
 }
 
 /** Speaks only a newer language than we do. */
-export const isTooNew = (header: { readonly v: number }): boolean => header.v > VERSION;
+export const isTooNew = (envelope: Envelope): boolean => envelope.v > VERSION;

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { decodeData, encodeData, isTooNew, readHeader, VERSION } from './envelope.js';
-import type { EventHeader, Metadata } from './envelope.js';
+import { dataOf, encodeData, isTooNew, readEnvelope, VERSION, writeEvent } from './envelope.js';
+import type { EventEnvelope, Metadata } from './envelope.js';
 import { BusKeys } from './keys.js';
 import type { Entry } from './lane.js';
 import { Line } from './line.js';
@@ -161,13 +161,13 @@ export class Events {
 
   #deliver(fields: readonly Buffer[]): void {
     this.#safely(() => {
-      const header = readHeader<EventHeader>(fields);
-      if (isTooNew(header))
-        throw new TypeError(`an event of envelope version ${header.v}; we speak ${VERSION}`);
-      const listeners = this.#listeners.get(header.event);
-      if (listeners === undefined || listeners.size === 0) return;
-      const data = decodeData(header.as, fields[3]);
-      const event = { pattern: header.event, from: header.from, meta: header.meta };
+      const envelope = readEnvelope<EventEnvelope>(fields);
+      if (isTooNew(envelope))
+        throw new TypeError(`an event of version ${envelope.v}; this process speaks ${VERSION}`);
+      const listeners = this.#listeners.get(envelope.event);
+      if (listeners === undefined) return;
+      const data = dataOf(envelope, fields);
+      const event = { pattern: envelope.event, from: envelope.from, meta: envelope.meta };
       for (const listener of listeners) this.#safely(() => listener(data, event));
     });
   }
@@ -190,12 +190,12 @@ export async function emitEvent(
   event: { readonly pattern: string; readonly data: unknown; readonly meta?: Metadata | undefined },
 ): Promise<void> {
   const key = new BusKeys(options.prefix).events;
-  const { as, body } = encodeData(event.data);
-  const header: EventHeader = { v: VERSION, event: event.pattern, from: options.id, as, meta: event.meta };
-  const fields = ['h', JSON.stringify(header), ...(as === 'none' ? [] : ['d', body])];
+  const data = encodeData(event.data);
+  const message = writeEvent({ event: event.pattern, from: options.id, meta: event.meta }, data);
+  const bytes = data.bytes === undefined ? [] : ['b', data.bytes];
   const answers = await line.pipeline(
     [
-      ['xadd', key, 'maxlen', '~', options.maxEvents, '*', ...fields],
+      ['xadd', key, 'maxlen', '~', options.maxEvents, '*', 'm', message, ...bytes],
       ['expire', key, EVENTS_TTL_S],
     ],
     options.commandTimeoutMs,

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { isTooNew, readHeader } from './envelope.js';
-import type { ReplyHeader } from './envelope.js';
+import { isTooNew, readEnvelope } from './envelope.js';
+import type { ReplyEnvelope } from './envelope.js';
 import type { BusKeys } from './keys.js';
 import type { Entry } from './lane.js';
 import type { Line } from './line.js';
@@ -20,7 +20,7 @@ export interface ReplyReaderParts {
   readonly keys: BusKeys;
   readonly id: string;
   readonly timeoutMs: number;
-  readonly onReplies: (header: ReplyHeader, fields: readonly Buffer[]) => void;
+  readonly onReplies: (envelope: ReplyEnvelope, fields: readonly Buffer[]) => void;
 }
 
 /** Reads this process's stream of replies from where it was, and keeps that stream alive. */
@@ -91,8 +91,8 @@ export class ReplyReader {
 
   #hand(fields: readonly Buffer[]): void {
     try {
-      const header = readHeader<ReplyHeader>(fields);
-      if (!isTooNew(header)) this.parts.onReplies(header, fields);
+      const envelope = readEnvelope<ReplyEnvelope>(fields);
+      if (!isTooNew(envelope)) this.parts.onReplies(envelope, fields);
     } catch (error) {
       this.#logger.error(error);
     }

@@ -1,4 +1,4 @@
-import { VERSION } from './envelope.js';
+import { VERSION, writeReplyRow } from './envelope.js';
 import type { EncodedData, ReplyKind } from './envelope.js';
 import type { BusKeys } from './keys.js';
 import type { Command, Line } from './line.js';
@@ -124,15 +124,15 @@ export class ReplyWriter {
 
   #entry(asker: string, taken: string, rows: readonly Row[]): Command {
     let replies = '';
-    const bodies: (string | Buffer)[] = [];
+    const bytes: (string | Buffer)[] = [];
     for (const { id, kind, data } of rows) {
-      replies += `${replies === '' ? '' : ','}[${id},"${kind}","${data.as}"]`;
-      if (data.as !== 'none') bodies.push('d', data.body);
+      replies += replies === '' ? writeReplyRow(id, kind, data) : `,${writeReplyRow(id, kind, data)}`;
+      if (data.bytes !== undefined) bytes.push('b', data.bytes);
     }
-    const header = `{"v":${VERSION},"from":"${this.parts.serverId}","taken":[${taken}],"replies":[${replies}]}`;
+    const message = `{"v":${VERSION},"from":"${this.parts.serverId}","taken":[${taken}],"replies":[${replies}]}`;
     const key = this.parts.keys.replies(asker);
     // Without NOMKSTREAM a late reply would make a crashed asker's stream anew, and that would never expire.
-    return ['xadd', key, 'nomkstream', 'maxlen', '~', MAX_ENTRIES, '*', 'h', header, ...bodies];
+    return ['xadd', key, 'nomkstream', 'maxlen', '~', MAX_ENTRIES, '*', 'm', message, ...bytes];
   }
 
   #putBack(boxes: ReadonlyMap<string, Outbox>): void {

@@ -1,5 +1,3 @@
-import type { EncodedData } from './envelope.js';
-
 /** How a request ended; a value, since each has its own next step. */
 export type Outcome =
   /** The handler's answer; of several values the last. */
@@ -42,23 +40,26 @@ export class PendingRequest implements Request {
   replyBy = Infinity;
   last: unknown;
   onValue: ((value: unknown) => void) | undefined;
-  data: EncodedData | undefined;
 
   constructor(
     readonly id: number,
     readonly route: string,
     readonly lane: string,
     readonly stream: string,
-    readonly header: string,
-    data: EncodedData,
+    public message: string,
+    public bytes: Buffer | undefined,
     readonly takeBy: number,
     readonly replyWithinMs: number,
     readonly deadline: number,
     readonly waitWhileFull: boolean,
     readonly settle: (outcome: Outcome) => void,
     private readonly withdraw: (request: PendingRequest) => void,
-  ) {
-    this.data = data;
+  ) {}
+
+  /** Keeps what is not needed any more from living as long as the request. */
+  sent(): void {
+    this.message = '';
+    this.bytes = undefined;
   }
 
   cancel(): void {

@@ -1,7 +1,7 @@
 import type { RequestOptions } from './bus-record.js';
 import { DueTimes } from './due-times.js';
-import { decodeData, encodeData, writeRequestHeader } from './envelope.js';
-import type { Metadata, ReplyHeader, ReplyRow } from './envelope.js';
+import { encodeData, writeRequest } from './envelope.js';
+import type { Metadata, ReplyEnvelope, ReplyRow } from './envelope.js';
 import type { BusKeys } from './keys.js';
 import { isReplyError } from './line.js';
 import type { Argument, Command, Line } from './line.js';
@@ -95,23 +95,22 @@ export class Requests {
     const encoded = encodeData(data);
     const id = this.#nextId++;
     const mayWait = options.waitWhileFull === true;
-    const header = writeRequestHeader({
+    // One that is not withdrawn in time, since Redis went away, must not be taken long after.
+    const envelope = {
       id,
       from: parts.id,
-      // One that is not withdrawn in time, since Redis went away, must not be taken long after.
       by: Math.ceil(mayWait ? until : by),
       until: Math.ceil(until),
-      as: encoded.as,
       meta,
-    });
+    };
     const clock = performance.now();
     const request = new PendingRequest(
       id,
       route,
       lane,
       this.#stream(route, lane, options.low === true),
-      header,
-      encoded,
+      writeRequest(envelope, encoded),
+      encoded.bytes,
       clock + by - now,
       options.replyWithinMs ?? Infinity,
       clock + until - now,
@@ -128,13 +127,15 @@ export class Requests {
   }
 
   /** One entry of our stream of replies. */
-  onReplies(header: ReplyHeader, fields: readonly Buffer[]): void {
-    for (const id of header.taken) this.#onTaken(id);
-    let body = 3;
-    for (const row of header.replies) {
-      const has = row[2] !== 'none';
-      this.#onReply(row, has ? fields[body] : undefined);
-      if (has) body += 2;
+  onReplies(envelope: ReplyEnvelope, fields: readonly Buffer[]): void {
+    for (const id of envelope.taken) this.#onTaken(id);
+    let bytesAt = 3;
+    for (const row of envelope.replies) {
+      if (row.length < 4) this.#onReply(row, row[2]);
+      else {
+        this.#onReply(row, fields[bytesAt] ?? Buffer.alloc(0));
+        bytesAt += 2;
+      }
     }
   }
 
@@ -205,8 +206,8 @@ export class Requests {
   #addCommand(group: readonly PendingRequest[]): Command {
     const command: Argument[] = [ADD_REQUESTS.sha, 1, group[0]!.stream, this.parts.maxBacklog];
     for (const request of group) {
-      command.push(request.header, request.data!.body);
-      request.data = undefined;
+      command.push(request.message, request.bytes ?? '');
+      request.sent();
     }
     this.#stats.sent += group.length;
     return ['evalsha', ...command];
@@ -241,17 +242,17 @@ export class Requests {
     if (request.replyBy < request.dueAt) this.#watch(request, request.replyBy);
   }
 
-  #onReply([id, kind, as]: ReplyRow, body: Buffer | undefined): void {
+  #onReply(row: ReplyRow, value: unknown): void {
+    const [id, kind] = row;
     const request = this.#pending.get(id);
     if (request === undefined) {
       this.#stats.late += 1;
       return;
     }
     this.#onTaken(id);
-    const value = decodeData(as, body);
     if (kind === 'error') return this.#settle(request, { kind: 'failed', error: value });
     if (kind === 'end') {
-      return this.#settle(request, { kind: 'answered', data: as === 'none' ? request.last : value });
+      return this.#settle(request, { kind: 'answered', data: row.length === 2 ? request.last : value });
     }
     if (request.onValue === undefined) request.last = value;
     else request.onValue(value);
@@ -320,8 +321,8 @@ export class Requests {
 }
 
 const GONE = new Error('no answer');
-/** More in one command would keep Redis from others for too long. */
-const GROUP_SIZE = 128;
+/** More in one command would keep Redis from others, and the servers waiting, for too long. */
+const GROUP_SIZE = 32;
 
 /** What is still to be sent, by stream. */
 function grouped(requests: readonly PendingRequest[]): PendingRequest[][] {

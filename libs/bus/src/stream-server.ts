@@ -1,11 +1,11 @@
 import { Server } from '@nestjs/microservices';
 import { RpcException } from '@nestjs/microservices';
 import type { CustomTransportStrategy, MessageHandler } from '@nestjs/microservices';
-import { isObservable } from 'rxjs';
+import { finalize, isObservable } from 'rxjs';
 import type { Observable } from 'rxjs';
 import { BusContext } from './bus-context.js';
-import { decodeData, encodeData, isTooNew, readHeader, VERSION } from './envelope.js';
-import type { EncodedData, ReplyKind, RequestHeader } from './envelope.js';
+import { dataOf, encodeData, isTooNew, readEnvelope, VERSION } from './envelope.js';
+import type { EncodedData, ReplyKind, RequestEnvelope } from './envelope.js';
 import { Events } from './events.js';
 import { BusKeys } from './keys.js';
 import { Lane } from './lane.js';
@@ -81,6 +81,8 @@ export class StreamServer
   #parts: ServerParts | undefined;
   #upkeep: NodeJS.Timeout | undefined;
   #idle: (() => void) | undefined;
+  /** Nest's processing hooks are set: each request goes through them. */
+  #hooked = false;
 
   /** Throws TypeError for options that cannot work. Opens no connection before `listen()`. */
   constructor(options: StreamServerOptions) {
@@ -184,6 +186,16 @@ export class StreamServer
     return this.messageHandlers.get(pattern) ?? null;
   }
 
+  override setOnProcessingStartHook(hook: Parameters<Server['setOnProcessingStartHook']>[0]): void {
+    this.#hooked = true;
+    super.setOnProcessingStartHook(hook);
+  }
+
+  override setOnProcessingEndHook(hook: Parameters<Server['setOnProcessingEndHook']>[0]): void {
+    this.#hooked = true;
+    super.setOnProcessingEndHook(hook);
+  }
+
   on(event: string, callback: (...args: unknown[]) => void): void {
     this.#open().commands.redis.on(event, callback);
   }
@@ -275,85 +287,89 @@ export class StreamServer
 
   /** One request: dropped if nobody waits, else its handler runs, and its slot frees when that is done. */
   #start(lane: Lane, [, fields]: Entry): void {
-    let header: RequestHeader;
+    let request: RequestEnvelope;
     try {
-      header = readHeader<RequestHeader>(fields);
+      request = readEnvelope<RequestEnvelope>(fields);
     } catch {
       this.#counted.malformed += 1;
-      return this.#done(lane);
+      return this.#doneLater(lane);
     }
-    if (this.#options.now() > header.by) {
+    if (this.#options.now() > request.by) {
       this.#counted.expired += 1;
-      return this.#done(lane);
+      return this.#doneLater(lane);
     }
     this.#counted.taken += 1;
     if (lane.free === 0) this.#membership?.touch();
-    this.#parts!.replies.taken(header.from, header.id, header.until);
-    void this.#handle(lane, header, fields[3]).finally(() => this.#done(lane));
+    this.#parts!.replies.taken(request.from, request.id, request.until);
+    const context = new BusContext([lane.route, lane.name, request.until, request.from, request.meta]);
+    const handled = isTooNew(request)
+      ? Promise.reject(new RpcException(`message of version ${request.v}; this server speaks ${VERSION}`))
+      : this.#handle(this.messageHandlers.get(lane.route)!, dataOf(request, fields), context);
+    void handled.then(
+      (result) => this.#finish(lane, request, result),
+      (error: unknown) => {
+        this.#reply(request, 'error', errorOf(error, this.logger));
+        this.#done(lane);
+      },
+    );
   }
 
-  #done(lane: Lane): void {
-    // Not at once: a batch of expired requests would recurse through the ones that wait for a slot.
-    queueMicrotask(() => {
-      const wasFull = lane.free === 0;
-      this.#parts?.reader.freed(lane);
-      if (wasFull) this.#membership?.touch();
-      if (this.#busy === 0) this.#idle?.();
-    });
-  }
-
-  async #handle(lane: Lane, header: RequestHeader, body: Buffer | undefined): Promise<void> {
-    try {
-      if (isTooNew(header))
-        throw new RpcException(`envelope version ${header.v}; this server speaks ${VERSION}`);
-      const data = decodeData(header.as, body);
-      const context = new BusContext([lane.route, lane.name, header.until, header.from, header.meta]);
-      await this.#process(context, lane, header, data);
-    } catch (error) {
-      this.#reply(header, 'error', errorOf(error, this.logger));
-    }
-  }
-
-  #process(context: BusContext, lane: Lane, header: RequestHeader, data: unknown): Promise<void> {
+  async #handle(handler: MessageHandler, data: unknown, context: BusContext): Promise<unknown> {
+    if (!this.#hooked) return handler(data, context);
     return new Promise((resolve, reject) => {
       this.runWithProcessingHooks(context, async (end) => {
         try {
-          const result: unknown = await this.messageHandlers.get(lane.route)!(data, context);
-          if (isObservable(result)) await this.#stream(header, result);
-          else this.#reply(header, 'end', result);
-          resolve();
+          const result: unknown = await handler(data, context);
+          // The hook ends with the stream that the handler returned, where it returned one.
+          resolve(isObservable(result) ? result.pipe(finalize(end)) : result);
+          if (!isObservable(result)) end();
         } catch (error) {
-          reject(error as Error);
-        } finally {
           end();
+          reject(error as Error);
         }
       });
     });
   }
 
+  #finish(lane: Lane, request: RequestEnvelope, result: unknown): void {
+    if (isObservable(result)) return this.#stream(lane, request, result);
+    this.#reply(request, 'end', result);
+    this.#done(lane);
+  }
+
+  #done(lane: Lane): void {
+    const wasFull = lane.free === 0;
+    this.#parts?.reader.freed(lane);
+    if (wasFull) this.#membership?.touch();
+    if (this.#idle !== undefined && this.#busy === 0) this.#idle();
+  }
+
+  /** Not at once: a batch of expired requests would recurse through those that wait for a slot. */
+  #doneLater(lane: Lane): void {
+    queueMicrotask(() => this.#done(lane));
+  }
+
   /** As Nest's transports do: each value is a reply; the end is told apart. */
-  #stream(header: RequestHeader, values: Observable<unknown>): Promise<void> {
-    return new Promise((resolve) => {
-      values.subscribe({
-        next: (value) => this.#reply(header, 'more', value),
-        error: (error: unknown) => {
-          this.#reply(header, 'error', thrownBy(error));
-          resolve();
-        },
-        complete: () => {
-          this.#reply(header, 'end', undefined);
-          resolve();
-        },
-      });
+  #stream(lane: Lane, request: RequestEnvelope, values: Observable<unknown>): void {
+    values.subscribe({
+      next: (value) => this.#reply(request, 'more', value),
+      error: (error: unknown) => {
+        this.#reply(request, 'error', thrownBy(error));
+        this.#done(lane);
+      },
+      complete: () => {
+        this.#reply(request, 'end', undefined);
+        this.#done(lane);
+      },
     });
   }
 
-  #reply(header: RequestHeader, kind: ReplyKind, value: unknown): void {
+  #reply(request: RequestEnvelope, kind: ReplyKind, value: unknown): void {
     const data = this.#encoded(value);
-    if (data === undefined) return this.#reply(header, 'error', UNKNOWN_ERROR);
+    if (data === undefined) return this.#reply(request, 'error', UNKNOWN_ERROR);
     if (kind === 'error') this.#counted.failed += 1;
     else if (kind === 'end') this.#counted.replied += 1;
-    this.#parts?.replies.reply(header.from, header.id, kind, data, header.until);
+    this.#parts?.replies.reply(request.from, request.id, kind, data, request.until);
   }
 
   #encoded(value: unknown): EncodedData | undefined {
