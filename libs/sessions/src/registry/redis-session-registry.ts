@@ -21,6 +21,7 @@ import {
   memberOf,
   sessionShardOf,
 } from './session-names.js';
+import { noteReplaced } from './restarts.js';
 import { readRecord, recordFields, wholeText } from './session-record.js';
 import { sessionScript } from './session-script.js';
 
@@ -117,9 +118,11 @@ export class RedisSessionRegistry implements SessionRegistry {
     const shard = sessionShardOf(session, this.shards);
     const opened = await this.#openIn(shard, session);
     if (opened === 'late') return opened;
-    const replaced =
+    const elsewhere =
       shard === home ? await this.#comeHome(home, session) : await this.#moveTo(shard, home, session);
-    return replaced ? 'replaced' : opened;
+    if (opened !== 'replaced' && !elsewhere) return opened;
+    await noteReplaced(this.redis, session.edge);
+    return 'replaced';
   }
 
   /** Closes the session of this name, in whichever shard it is; false where there is none, or another one. */
