@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   Asker,
   compileRoutes,
@@ -52,7 +51,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { config, log } = node;
   const style: ReplyStyle = { answerHeaders: config.gateway.answerHeaders, draining: false };
   const door = openDoor(parts, style);
-  const care = registryCare(node, door);
   const app = await createEdgeServer({
     ...door,
     logger: new NestLog(log),
@@ -63,6 +61,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       : {}),
   });
   const port = await listen(app, config.gateway.listen);
+  const care = registryCare(node, door);
   let listening = true;
   return {
     port,
@@ -171,12 +170,15 @@ async function listen(app: NestFastifyApplication, address: string): Promise<num
   const colon = address.lastIndexOf(':');
   const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
   try {
-    await app.listen(Number(address.slice(colon + 1)), host);
+    await app.init();
+    // Not by Nest's own listen: it would log an error that we tell in one sentence.
+    await app
+      .getHttpAdapter()
+      .getInstance()
+      .listen({ port: Number(address.slice(colon + 1)), host });
   } catch (error) {
-    await app.close().catch(() => delay(0));
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'EADDRINUSE' ? 'is in use' : 'cannot be listened on';
-    throw new Error(`${address} ${why}: set gateway.listen to another address`, { cause: error });
+    await app.close();
+    throw error;
   }
   const bound: unknown = app.getHttpServer().address();
   return typeof bound === 'object' && bound !== null && 'port' in bound ? Number(bound.port) : 0;
