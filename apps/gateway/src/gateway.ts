@@ -14,7 +14,14 @@ import {
   type CheckContext,
 } from '#usher/decisions';
 import type { ClusterNode } from '#usher/node';
-import { CheckMetrics, METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/observe';
+import {
+  CheckMetrics,
+  METRICS,
+  NestLog,
+  ThrottledLog,
+  type HealthContribution,
+  type Metrics,
+} from '#usher/observe';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { CheckDoor } from './door/check-door.js';
 import { checkIds } from './door/check-ids.js';
@@ -24,6 +31,7 @@ import type { ReplyStyle } from './door/reply.js';
 import { askerReader } from './edges/asker.js';
 import { EdgeDirectory } from './edges/edge-directory.js';
 import { networkTest } from './edges/networks.js';
+import { oneAddressWatch } from './edges/one-address.js';
 import { questionBus } from './question-bus.js';
 import { questionKeys } from './question-keys.js';
 import { registryCare } from './registry-care.js';
@@ -137,6 +145,8 @@ function openDoor({ node, metrics, closed }: GatewayParts, style: ReplyStyle) {
     closed,
     backends: traits,
     metrics: checkMetrics,
+    strangers: new ThrottledLog(log, clock),
+    watch: oneAddressWatch(log),
     askerOf: askerReader(config.gateway.proxies),
     routeOf: compileRoutes(config),
     observeMode: new ObserveMode(clock, asker, registry, traits, { assumedLife }),

@@ -12,7 +12,7 @@ import {
 } from '#usher/decisions';
 import { BadRequest, DIALECTS, type Dialect, type EdgeFacts } from '#usher/dialects';
 import type { Check, Clock, Log } from '#usher/domain';
-import type { CheckMetrics } from '#usher/observe';
+import type { CheckMetrics, ThrottledLog } from '#usher/observe';
 import type { AskerOf } from '../edges/asker.js';
 import type { EdgeDirectory, KnownEdge } from '../edges/edge-directory.js';
 import type { Memory } from './memory.js';
@@ -22,6 +22,10 @@ import { flatHeaders, writeAnswer, writeExplained, writeProblem, type ReplyStyle
 export interface CheckDoorParts {
   readonly clock: Clock;
   readonly log: Log;
+  /** Who is no edge of ours is told of now and then, not with each request. */
+  readonly strangers: ThrottledLog;
+  /** Called with each check that memory did not answer. */
+  readonly watch: (edge: string, address: string) => void;
   readonly directory: EdgeDirectory;
   readonly askerOf: AskerOf;
   readonly routeOf: (check: Routed) => Route | undefined;
@@ -71,7 +75,7 @@ export class CheckDoor {
     const { path, query } = split(url);
     const edge = directory.resolve(path, this.asker(request));
     if (edge.kind === 'unknown') {
-      this.parts.log.warn({ reason: 'unknown-edge' }, edge.sentence);
+      this.parts.strangers.warn(edge.sentence, { reason: 'unknown-edge' }, edge.sentence);
       return writeProblem(response, 403, edge.sentence);
     }
     if (edge.action === 'closed') return this.sessionsClosed(request, response, edge, body);
@@ -92,6 +96,7 @@ export class CheckDoor {
     const dialect = DIALECTS[edge.dialect];
     const facts = dialect.parse({ query, headers: request.headers, remoteAddress: this.asker(request) });
     const context = this.contextOf(facts, edge, dialect, nextId(), arrived);
+    this.parts.watch(edge.name, facts.ip);
     const settled = await this.decide(context);
     const { decision, kept } = settled;
     metrics.count(dialect.name, decision.allow, decision.source);
