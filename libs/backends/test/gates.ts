@@ -1,6 +1,7 @@
 import { type BackendConfig, type BreakerConfig, configSchema } from '#usher/config';
 import { type BackendAnswer, type Check, silentLog } from '#usher/domain';
-import type { AskOptions } from '../src/adapters/adapter.js';
+import { createSealer } from '#usher/redis';
+import type { Adapter, AskOptions } from '../src/adapters/adapter.js';
 import { lonely } from '../src/breaker/cluster.js';
 import { type Gates, type GatesOptions, openGates } from '../src/gate/open-gates.js';
 import { clock } from './checks.js';
@@ -52,6 +53,8 @@ export function busy(backend = 'portal'): Promise<BackendAnswer> {
   });
 }
 
+const sealer = createSealer(['a secret for tests only']);
+
 /** What a test sets of a backend's configuration; times in ms, smaller than an operator may set them. */
 export type Settings = Partial<Omit<BackendConfig, 'breaker'>> & {
   readonly breaker?: Partial<BreakerConfig>;
@@ -59,7 +62,7 @@ export type Settings = Partial<Omit<BackendConfig, 'breaker'>> & {
 
 /** Gates around told backends, in a process that is alone unless told otherwise. */
 export function gatesAround(
-  backends: readonly ToldBackend[],
+  backends: readonly Pick<Adapter, 'name' | 'ask'>[],
   settings: Settings = {},
   options: Partial<GatesOptions> = {},
   groups: Record<string, unknown> = {},
@@ -85,8 +88,7 @@ export function gatesAround(
     log: silentLog,
     cluster: lonely({ id: 'gateway-1', host: 'host-1' }),
     announce: () => {},
-    seal: (check) => JSON.stringify(check),
-    unseal: (sealed) => JSON.parse(sealed) as Check,
+    sealer,
     onLate: () => {},
     onChange: () => {},
     onIsolated: () => {},

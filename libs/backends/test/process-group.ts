@@ -55,6 +55,8 @@ export class GroupProcess {
 /** Several processes of one cluster in this one: real Redis, connections apart, announcements as the bus carries them. */
 export class ProcessGroup {
   readonly processes: GroupProcess[] = [];
+  /** All that was announced, as it travelled. */
+  readonly sent: string[] = [];
 
   constructor(
     private readonly redis: RedisProcess,
@@ -96,6 +98,7 @@ export class ProcessGroup {
 
   #announce(from: GroupProcess, event: BreakerEvent): void {
     const sent = JSON.stringify(event);
+    this.sent.push(sent);
     for (const to of this.processes) {
       if (to === from || to.deaf) continue;
       setImmediate(() => void to.gates.board.heard(JSON.parse(sent)));

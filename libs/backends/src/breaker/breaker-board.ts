@@ -60,6 +60,12 @@ export class BreakerBoard implements BreakerGate {
     if (event !== undefined) await this.#breakers.get(event.backend)?.heard(event);
   }
 
+  /** Redis is away: breakers are this process's own. Health says so. */
+  get alone(): boolean {
+    for (const { alone } of this.#breakers.values()) if (alone) return true;
+    return false;
+  }
+
   isClosed(target: string): boolean {
     return this.#closed.get(target) === true;
   }

@@ -28,7 +28,7 @@ export interface BreakerOptions extends Omit<RecordFollowerOptions, 'config' | '
   readonly announce: (event: BreakerEvent) => void;
   /** Makes a check fit to travel: it holds a credential. */
   readonly seal: (check: Check) => string;
-  /** Undefined where it cannot be opened. */
+  /** Undefined where it cannot be opened: sealed under a secret that this process does not have. */
   readonly unseal: (sealed: string) => Check | undefined;
   /** True: this process does not reach the backend and others do: it reads none of its questions until `false`. */
   readonly onIsolated: (isolated: boolean) => void;
@@ -272,7 +272,8 @@ export class Breaker {
 
   async #giveOpinion(event: Extract<BreakerEvent, { kind: 'breaker.second-opinion' }>): Promise<void> {
     const { announce, call, clock, unseal } = this.options;
-    const check = clock.now() < event.until ? unseal(event.check) : undefined;
+    if (clock.now() >= event.until) return;
+    const check = unseal(event.check);
     if (check === undefined) return;
     const outcome = await call(check);
     if (outcome === 'none') return;

@@ -188,6 +188,8 @@ describe('a second opinion', () => {
     await eventually(() => broken.gate.isolated);
     expect(idle.backend.calls).toBe(1);
     expect(idle.backend.checks).toEqual([broken.backend.checks[4]]);
+    expect(group.sent.some((event) => event.includes('breaker.second-opinion'))).toBe(true);
+    expect(group.sent.some((event) => event.includes(broken.backend.checks[4]!.query))).toBe(false);
     expect([broken.state, idle.state]).toEqual(['closed', 'closed']);
   });
 

@@ -100,6 +100,11 @@ export class BackendGate {
     return this.options.breaker.isolated;
   }
 
+  /** Calls that could begin now without waiting: a worker reads no more questions than that. */
+  get free(): number {
+    return Math.max(0, this.#places() - this.#bulkhead.inFlight - this.#bulkhead.queued);
+  }
+
   /** Asks the backend, or says why not. */
   async ask(check: Check, given: GateAskOptions): Promise<BackendAnswer> {
     const startedAt = this.options.clock.monotonic();
