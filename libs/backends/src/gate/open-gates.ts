@@ -1,6 +1,6 @@
 import type { Config } from '#usher/config';
 import type { BackendAnswer, Check, Clock, Log, Random } from '#usher/domain';
-import type { RedisClient, Sealer } from '#usher/redis';
+import type { RedisClient } from '#usher/redis';
 import type { Adapter } from '../adapters/adapter.js';
 import { BreakerBoard } from '../breaker/breaker-board.js';
 import { Breaker } from '../breaker/breaker.js';
@@ -9,7 +9,6 @@ import type { BreakerEvent } from '../breaker/events.js';
 import { type Outcome, outcomeOf } from '../breaker/outcome.js';
 import { RedisKeeper } from '../breaker/redis-keeper.js';
 import type { BreakerRecord } from '../breaker/record.js';
-import { tellChange, tellIsolation, tellSuspicion } from './announcements.js';
 import { BackendGate } from './backend-gate.js';
 import { Guard, type Suspicion } from './guard.js';
 
@@ -25,8 +24,10 @@ export interface GatesOptions {
   readonly redis?: RedisClient;
   /** Tells all other processes. Never throws. */
   readonly announce: (event: BreakerEvent) => void;
-  /** Checks hold credentials: they travel sealed. */
-  readonly sealer: Sealer;
+  /** Makes a check fit to travel: it holds a credential. */
+  readonly seal: (check: Check) => string;
+  /** Undefined for what cannot be opened: sealed under a secret that this process does not have. */
+  readonly unseal: (sealed: string) => Check | undefined;
   /** An answer that came after the deadline of its check: it settles the session. */
   readonly onLate: (check: Check, answer: BackendAnswer) => void;
   /** A breaker turned. An outage is over when `now.state` is closed. */
@@ -57,10 +58,7 @@ export function openGates(options: GatesOptions): Gates {
       backend: name,
       config: config.guard,
       clock: options.clock,
-      onSuspicious: (suspicion) => {
-        tellSuspicion(options.log, name, suspicion);
-        options.onSuspicious(name, suspicion);
-      },
+      onSuspicious: (suspicion) => options.onSuspicious(name, suspicion),
     });
     breakers.push(breaker);
     gates.set(name, new BackendGate({ ...options, adapter, config, breaker, guard }));
@@ -76,30 +74,19 @@ function breakerFor(
 ): Breaker {
   const { name } = adapter;
   const { breaker: config, timeout } = configOf(name, options);
-  const { cluster, redis, sealer } = options;
-  const context = `second opinion on ${name}`;
+  const { cluster, redis } = options;
   return new Breaker({
     ...options,
     backend: name,
     config,
     timeout,
     shared: redis && new RedisKeeper(redis, name, cluster.self.id),
-    seal: (check) => sealer.seal(JSON.stringify(check), context),
-    unseal: (sealed) => {
-      const text = sealer.open(sealed, context);
-      // It opened: one of our processes wrote it.
-      return text === undefined ? undefined : (JSON.parse(text) as Check);
-    },
     call: (check) => callOnce(adapter, check, timeout),
     onChange: (now, before) => {
       review();
-      tellChange(options.log, name, now, before);
       options.onChange(name, now, before);
     },
-    onIsolated: (isolated) => {
-      tellIsolation(options.log, name, isolated);
-      options.onIsolated(name, isolated);
-    },
+    onIsolated: (isolated) => options.onIsolated(name, isolated),
   });
 }
 
