@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { dataOf, encodeData, isTooNew, readEnvelope, VERSION, writeEvent } from './envelope.js';
 import type { EventEnvelope, Metadata } from './envelope.js';
+import { BusError } from './errors.js';
 import { BusKeys } from './keys.js';
 import type { Entry } from './lane.js';
 import { Line } from './line.js';
@@ -104,7 +105,7 @@ export class Events {
         else if (performance.now() - this.#checkedAt >= CHECK_MS) await this.#check(line);
         else await this.#read(line);
       } catch (error) {
-        if (line.ready) this.#logger.error(error);
+        if (!(error instanceof BusError)) this.#logger.error(error);
         if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }

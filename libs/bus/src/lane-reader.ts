@@ -1,3 +1,4 @@
+import { BusError } from './errors.js';
 import { isReplyError } from './line.js';
 import type { Command, Line } from './line.js';
 import type { Entry, Lane } from './lane.js';
@@ -116,8 +117,8 @@ export class LaneReader {
         else await this.#look();
       } catch (error) {
         this.#ensured = false;
-        if (!this.parts.blocking.ready || isReplyError(error, 'NOGROUP')) continue;
-        this.parts.onTrouble(error);
+        if (!this.parts.blocking.ready || isGone(error)) continue;
+        if (!(error instanceof BusError)) this.parts.onTrouble(error);
         await this.#wait(100);
       }
     }
@@ -228,6 +229,10 @@ export class LaneReader {
     this.parts.start(lane, entry);
   }
 }
+
+/** The streams were removed, before the read or during it: they are made anew. */
+const isGone = (error: unknown): boolean =>
+  isReplyError(error, 'NOGROUP') || isReplyError(error, 'UNBLOCKED');
 
 type StreamReply = readonly (readonly [key: Buffer, entries: readonly Entry[]])[] | null;
 

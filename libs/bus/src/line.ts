@@ -20,6 +20,8 @@ export class Line {
   #closed = false;
   #lateInARow = 0;
   #handshake: NodeJS.Timeout | undefined;
+  /** Calls that wait for an answer. ioredis tells them only sometimes that their connection is gone. */
+  readonly #waiting = new Set<(error: Error) => void>();
   readonly #onReady = new Set<() => void>();
   readonly #onLost = new Set<() => void>();
 
@@ -105,6 +107,7 @@ export class Line {
     clearTimeout(this.#handshake);
     this.#redis.disconnect();
     this.drop();
+    this.#rejectWaiting();
   }
 
   #open(): BusRedis {
@@ -121,6 +124,7 @@ export class Line {
     });
     redis.on('close', () => {
       clearTimeout(this.#handshake);
+      this.#rejectWaiting();
       for (const listener of this.#onLost) listener();
     });
     redis.on('end', () => {
@@ -128,6 +132,12 @@ export class Line {
     });
     if (redis.status === 'wait') void Promise.resolve(redis.connect()).catch(() => undefined);
     return redis;
+  }
+
+  #rejectWaiting(): void {
+    const lost = new BusError('away', 'the connection to Redis is lost');
+    for (const reject of this.#waiting) reject(lost);
+    this.#waiting.clear();
   }
 
   #watchHandshake(): void {
@@ -139,25 +149,22 @@ export class Line {
   /** The deadline of a call. A loop that was busy meanwhile gets one poll phase to find the answer in the socket. */
   #inTime<T>(answer: Promise<T>, timeoutMs: number): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      let settled = false;
-      const timer = setTimeout(
-        () =>
-          setImmediate(() => {
-            if (settled) return;
-            this.#lateInARow += 1;
-            reject(new BusError('late', `Redis did not answer in ${timeoutMs} ms`));
-            if (this.#lateInARow >= LATE_LIMIT || this.role !== 'commands') this.drop();
-          }),
-        timeoutMs,
-      );
-      const settle = (): void => {
-        settled = true;
-        this.#lateInARow = 0;
-        clearTimeout(timer);
+      const late = (): void => {
+        if (!this.#waiting.delete(reject)) return;
+        reject(new BusError('late', `Redis did not answer in ${timeoutMs} ms`));
+        this.#lateInARow += 1;
+        if (this.#lateInARow >= LATE_LIMIT || this.role !== 'commands') this.drop();
       };
+      const timer = setTimeout(() => setImmediate(late), timeoutMs);
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(reject);
+      };
+      this.#waiting.add(reject);
       answer.then(
         (value) => {
           settle();
+          this.#lateInARow = 0;
           resolve(value);
         },
         (error: Error) => {

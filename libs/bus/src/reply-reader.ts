@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { isTooNew, readEnvelope } from './envelope.js';
 import type { ReplyEnvelope } from './envelope.js';
+import { BusError } from './errors.js';
 import type { BusKeys } from './keys.js';
 import type { Entry } from './lane.js';
 import type { Line } from './line.js';
@@ -72,7 +73,7 @@ export class ReplyReader {
         else await blocking.waitReady(RETRY_MS);
       } catch (error) {
         if (this.#closed) return;
-        if (blocking.ready) this.#logger.error(error);
+        if (!(error instanceof BusError)) this.#logger.error(error);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }

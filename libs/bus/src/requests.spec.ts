@@ -1,0 +1,389 @@
+import { Logger } from '@nestjs/common';
+import type { MessageHandler } from '@nestjs/microservices';
+import { Redis } from 'ioredis';
+import { eventually, startRedis } from '#usher/testing';
+import type { RedisProcess } from '#usher/testing';
+import { BUS_REDIS_OPTIONS, Membership, StreamClient, StreamServer } from './index.js';
+import type { Outcome, StreamClientOptions, StreamServerOptions } from './index.js';
+
+/** A handler that waits until it is told to go on. */
+class Gate {
+  readonly waiting: (() => void)[] = [];
+  readonly seen: unknown[] = [];
+
+  readonly handler = async (data: unknown): Promise<unknown> => {
+    this.seen.push(data);
+    await new Promise<void>((resolve) => this.waiting.push(resolve));
+    return data;
+  };
+
+  openAll(): void {
+    for (const go of this.waiting.splice(0)) go();
+  }
+}
+
+const echo = async (data: unknown): Promise<unknown> => data;
+
+// What it logs is expected here.
+Logger.overrideLogger(false);
+
+describe('requests', () => {
+  let redis: RedisProcess;
+  let prefix: string;
+  let count = 0;
+  const closers: (() => Promise<void>)[] = [];
+
+  const connect = (): Redis => new Redis(redis.url, { ...BUS_REDIS_OPTIONS });
+
+  async function server(
+    handler: (data: never) => Promise<unknown>,
+    options: Partial<StreamServerOptions> = {},
+  ): Promise<StreamServer> {
+    const made = new StreamServer({ connect, prefix, ...options });
+    made.addHandler('work', handler as MessageHandler);
+    await made.listen((error) => {
+      if (error !== undefined) throw error as Error;
+    });
+    await eventually(() => made.consuming);
+    closers.push(() => made.close());
+    return made;
+  }
+
+  async function client(options: Partial<StreamClientOptions> = {}): Promise<StreamClient> {
+    const made = new StreamClient({ connect, prefix, ...options });
+    await made.connect();
+    closers.push(() => made.close());
+    return made;
+  }
+
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+
+  beforeEach(() => {
+    count += 1;
+    prefix = `test-${count}`;
+  });
+
+  afterEach(async () => {
+    await Promise.all(closers.splice(0).map((close) => close()));
+  });
+
+  afterAll(async () => {
+    await redis.stop();
+  });
+
+  it('each reaches exactly one of three servers', async () => {
+    const seen: number[] = [];
+    const by = [0, 0, 0];
+    for (const index of by.keys()) {
+      await server(
+        async (n: number) => {
+          seen.push(n);
+          by[index]! += 1;
+        },
+        { lanes: { main: 4 } },
+      );
+    }
+    const asker = await client();
+    const outcomes = await Promise.all(
+      Array.from({ length: 3000 }, (_, n) => asker.request('work', n, { deadlineAt: Date.now() + 20_000 })),
+    );
+    expect(outcomes.filter(({ kind }) => kind !== 'answered')).toEqual([]);
+    expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 3000 }, (_, n) => n));
+    expect(Math.min(...by)).toBeGreaterThan(0);
+  });
+
+  it('of two askers each gets its own replies', async () => {
+    await server(echo);
+    const askers = [await client(), await client()];
+    const outcomes = await Promise.all(
+      askers.flatMap((asker, which) =>
+        Array.from({ length: 200 }, (_, n) => asker.request('work', [which, n])),
+      ),
+    );
+    const data = outcomes.map((outcome) => outcome.kind === 'answered' && outcome.data);
+    expect(data).toEqual([0, 1].flatMap((which) => Array.from({ length: 200 }, (_, n) => [which, n])));
+  });
+
+  it('never handles more at once than there are slots, and takes no more than that', async () => {
+    const gate = new Gate();
+    const worker = await server(gate.handler, { lanes: { main: 3 } });
+    const asker = await client();
+    const requests = Array.from({ length: 10 }, (_, n) => asker.request('work', n, { low: n % 2 === 0 }));
+    await eventually(() => gate.seen.length === 3);
+    expect(worker.stats().busy).toBe(3);
+    await waiting(7);
+    while (worker.stats().taken < 10 || worker.stats().busy > 0) {
+      expect(worker.stats().busy).toBeLessThanOrEqual(3);
+      gate.openAll();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect((await Promise.all(requests)).every(({ kind }) => kind === 'answered')).toBe(true);
+    await waiting(0);
+
+    async function waiting(n: number): Promise<void> {
+      const keys = [`${prefix}:{bus}:work:main`, `${prefix}:{bus}:work:main:low`];
+      await eventually(async () => {
+        const lengths = await Promise.all(keys.map((key) => redis.cli('XLEN', key)));
+        return Number(lengths[0]) + Number(lengths[1]) === n;
+      });
+    }
+  });
+
+  it('with one slot takes normal requests before low ones', async () => {
+    const gate = new Gate();
+    await server(gate.handler, { lanes: { main: 1 } });
+    const asker = await client();
+    const all = [asker.request('work', 'first')];
+    await eventually(() => gate.seen.length === 1);
+    for (const name of ['low-1', 'low-2']) all.push(asker.request('work', name, { low: true }));
+    for (const name of ['normal-1', 'normal-2']) all.push(asker.request('work', name));
+    await eventually(async () => (await redis.cli('XLEN', `${prefix}:{bus}:work:main`)) === '2');
+    for (let n = 1; n <= 5; n += 1) {
+      await eventually(() => gate.seen.length === n && gate.waiting.length === 1);
+      gate.openAll();
+    }
+    await Promise.all(all);
+    expect(gate.seen).toEqual(['first', 'normal-1', 'normal-2', 'low-1', 'low-2']);
+  });
+
+  it('a lane whose handlers hang stalls no other lane', async () => {
+    const hang = new Gate();
+    await server(async (data: string) => (data === 'hang' ? hang.handler(data) : data), {
+      lanes: { dead: 2, live: 2 },
+    });
+    const asker = await client();
+    const hung = Array.from({ length: 6 }, () => asker.request('work', 'hang', { lane: 'dead' }));
+    await eventually(() => hang.seen.length === 2);
+    for (let n = 0; n < 50; n += 1) {
+      await expect(asker.request('work', n, { lane: 'live' })).resolves.toEqual({
+        kind: 'answered',
+        data: n,
+      });
+    }
+    expect(hang.seen.length).toBe(2);
+    while (hang.seen.length < 6 || hang.waiting.length > 0) {
+      hang.openAll();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect((await Promise.all(hung)).every(({ kind }) => kind === 'answered')).toBe(true);
+  });
+
+  it('a slot that frees while the server blocks on other lanes is used at once', async () => {
+    const gate = new Gate();
+    await server(gate.handler, { lanes: { one: 1, other: 1 } });
+    const asker = await client();
+    const requests = [1, 2, 3].map((n) => asker.request('work', n, { lane: 'one' }));
+    for (const n of [1, 2, 3]) {
+      // The read blocks for two seconds: three times in a row by chance of its end would take longer than this.
+      await eventually(() => gate.seen.length === n, { withinMs: 1500 });
+      gate.openAll();
+    }
+    await Promise.all(requests);
+  });
+
+  it('a paused lane is left alone until it is resumed; a lane can be added and its slots changed', async () => {
+    const gate = new Gate();
+    const worker = await server(gate.handler, { lanes: { main: 1 } });
+    const asker = await client();
+    worker.pause('main');
+    expect(worker.freeSlots()).toEqual({});
+    const requests = [1, 2, 3].map((n) => asker.request('work', n));
+    worker.setSlots('added', 1);
+    const added = asker.request('work', 'added', { lane: 'added' });
+    const outcome = await Promise.race([added, eventually(() => gate.seen.includes('added'))]);
+    if (typeof outcome === 'object') {
+      // Sent before the lane's stream was made: known at once, and asked again.
+      expect(outcome).toEqual({ kind: 'not-taken', nobody: true });
+      void asker.request('work', 'added', { lane: 'added' });
+      await eventually(() => gate.seen.includes('added'));
+    }
+    const before = gate.seen.filter((data) => data !== 'added').length;
+    // The read that was under way when it was paused may still bring one.
+    expect(before).toBeLessThanOrEqual(1);
+    worker.resume('main');
+    worker.setSlots('main', 3);
+    await eventually(() => gate.seen.length === 4);
+    gate.openAll();
+    expect((await Promise.all(requests)).map(({ kind }) => kind)).toEqual([
+      'answered',
+      'answered',
+      'answered',
+    ]);
+  });
+
+  it('one that waited too long is dropped unread', async () => {
+    const gate = new Gate();
+    const worker = await server(gate.handler, { lanes: { main: 1 } });
+    const asker = await client();
+    const first = asker.request('work', 'first');
+    await eventually(() => gate.seen.length === 1);
+    // As of an asker that died: nobody withdraws it.
+    const by = Date.now() - 1;
+    const message = JSON.stringify({ v: 1, id: 1, from: 'dead', by, until: by, data: 'late' });
+    await redis.cli('XADD', `${prefix}:{bus}:work:main`, '*', 'm', message);
+    gate.openAll();
+    await eventually(() => worker.stats().expired === 1);
+    await first;
+    expect(gate.seen).toEqual(['first']);
+  });
+
+  it('ends not-taken in time where the servers are busy, and is handled by nobody afterwards', async () => {
+    const gate = new Gate();
+    await server(gate.handler, { lanes: { main: 1 } });
+    const asker = await client();
+    const first = asker.request('work', 'first');
+    await eventually(() => gate.seen.length === 1);
+    await expect(asker.request('work', 'second', { takeWithinMs: 50 })).resolves.toEqual({
+      kind: 'not-taken',
+      nobody: false,
+    });
+    await eventually(async () => (await redis.cli('XLEN', `${prefix}:{bus}:work:main`)) === '0');
+    gate.openAll();
+    await first;
+    const third = asker.request('work', 'third');
+    await eventually(() => gate.seen.length === 2);
+    gate.openAll();
+    await third;
+    expect(gate.seen).toEqual(['first', 'third']);
+  });
+
+  it('a cancelled one is settled never, and removed', async () => {
+    const gate = new Gate();
+    await server(gate.handler, { lanes: { main: 1 } });
+    const asker = await client();
+    const first = asker.request('work', 'first');
+    await eventually(() => gate.seen.length === 1);
+    const outcomes: Outcome[] = [];
+    const ask = (data: string) => asker.ask('work', data, {}, (outcome) => outcomes.push(outcome));
+    ask('before it is sent').cancel();
+    const second = ask('second');
+    await eventually(async () => (await redis.cli('XLEN', `${prefix}:{bus}:work:main`)) === '1');
+    second.cancel();
+    await eventually(async () => (await redis.cli('XLEN', `${prefix}:{bus}:work:main`)) === '0');
+    gate.openAll();
+    await first;
+    expect(outcomes).toEqual([]);
+    expect(gate.seen).toEqual(['first']);
+    expect(asker.stats()).toMatchObject({ cancelled: 2, pending: 0 });
+  });
+
+  it('is told "taken" before the reply, and ends silent where none comes', async () => {
+    const gate = new Gate();
+    await server(gate.handler);
+    const asker = await client();
+    const outcomes: Outcome[] = [];
+    const request = asker.ask('work', 1, { takeWithinMs: 5000, replyWithinMs: 100 }, (outcome) =>
+      outcomes.push(outcome),
+    );
+    await eventually(() => request.taken);
+    expect(outcomes).toEqual([]);
+    await eventually(() => outcomes.length === 1);
+    expect(outcomes).toEqual([{ kind: 'silent' }]);
+    gate.openAll();
+    await eventually(() => asker.stats().late === 1);
+    expect(outcomes.length).toBe(1);
+  });
+
+  it('waits on while heartbeats say that all servers are full, and ends full', async () => {
+    const parts = { connect, prefix, host: 'h', version: '1', beatMs: 100, validMs: 1000 };
+    const workerSide = new Membership({ ...parts, role: 'worker' });
+    const askerSide = new Membership({ ...parts, role: 'gateway' });
+    closers.push(
+      () => workerSide.leave(),
+      () => askerSide.leave(),
+    );
+    const gate = new Gate();
+    await server(gate.handler, { lanes: { main: 1 }, membership: workerSide });
+    await Promise.all([workerSide.start(), askerSide.start()]);
+    const asker = await client({ membership: askerSide });
+    await eventually(() => askerSide.hasWorker('work', 'main') && !askerSide.isFull('work', 'main'));
+    const options = { takeWithinMs: 20, waitWhileFull: true };
+    const first = asker.request('work', 'first', options);
+    await eventually(() => askerSide.isFull('work', 'main'));
+    const waits = asker.request('work', 'second', options);
+    await expect(
+      asker.request('work', 'ends', { ...options, deadlineAt: Date.now() + 300 }),
+    ).resolves.toEqual({ kind: 'full' });
+    gate.openAll();
+    await eventually(() => gate.seen.includes('second'));
+    gate.openAll();
+    expect((await Promise.all([first, waits])).map(({ kind }) => kind)).toEqual(['answered', 'answered']);
+    expect(gate.seen).toEqual(['first', 'second']);
+  });
+
+  it('a message of a newer version is answered with a clear error', async () => {
+    await server(echo);
+    await redis.cli('XGROUP', 'CREATE', `${prefix}:{bus}:replies:newer`, 'g', '$', 'MKSTREAM');
+    const by = Date.now() + 10_000;
+    const message = JSON.stringify({ v: 2, id: 7, from: 'newer', by, until: by, data: 1, more: true });
+    await redis.cli('XADD', `${prefix}:{bus}:work:main`, '*', 'm', message);
+    await eventually(async () => {
+      const replies = await redis.cli('XRANGE', `${prefix}:{bus}:replies:newer`, '-', '+');
+      return replies.includes('message of version 2; this server speaks 1');
+    });
+  });
+
+  it('unknown fields of a message are ignored, and rubbish harms nothing', async () => {
+    const seen: unknown[] = [];
+    const worker = await server(async (data) => seen.push(data));
+    const by = Date.now() + 10_000;
+    const message = JSON.stringify({ v: 1, id: 7, from: 'x', by, until: by, data: 'ok', colour: 'red' });
+    const stream = `${prefix}:{bus}:work:main`;
+    for (const field of ['m {', 'm null', 'm 7', 'q x'])
+      await redis.cli('XADD', stream, '*', ...field.split(' '));
+    await redis.cli('XADD', stream, '*', 'm', message);
+    await eventually(() => seen.length === 1);
+    expect(seen).toEqual(['ok']);
+    expect(worker.stats().malformed).toBe(4);
+  });
+
+  it('drain() takes nothing more, and loses nothing that was taken', async () => {
+    const gate = new Gate();
+    const leaving = await server(gate.handler, { lanes: { main: 5 } });
+    const asker = await client();
+    const taken = Array.from({ length: 5 }, (_, n) => asker.request('work', n));
+    await eventually(() => gate.seen.length === 5);
+    const later = Array.from({ length: 5 }, (_, n) => asker.request('work', n + 5));
+    const drained = leaving.drain();
+    const stays = await server(echo);
+    gate.openAll();
+    await drained;
+    const outcomes = await Promise.all([...taken, ...later]);
+    expect(outcomes.map((outcome) => outcome.kind === 'answered' && outcome.data)).toEqual(
+      Array.from({ length: 10 }, (_, n) => n),
+    );
+    expect(leaving.stats().taken + stays.stats().taken).toBe(10);
+    expect(leaving.stats().taken).toBe(5);
+  });
+
+  it('what one asker has under way is bounded', async () => {
+    await server(new Gate().handler, { drainTimeoutMs: 1 });
+    const asker = await client({ maxPending: 3 });
+    const kinds: string[] = [];
+    for (let n = 0; n < 5; n += 1) asker.ask('work', n, {}, ({ kind }) => kinds.push(kind));
+    await eventually(() => kinds.length === 2);
+    expect(kinds).toEqual(['full', 'full']);
+    expect(asker.stats().pending).toBe(3);
+  });
+
+  it('close() ends what is under way, and removes the stream of replies', async () => {
+    await server(new Gate().handler, { drainTimeoutMs: 1 });
+    const asker = await client({ id: 'leaving' });
+    const under = asker.request('work', 1);
+    await eventually(async () => (await redis.cli('EXISTS', `${prefix}:{bus}:replies:leaving`)) === '1');
+    expect(Number(await redis.cli('TTL', `${prefix}:{bus}:replies:leaving`))).toBeGreaterThan(0);
+    await asker.close();
+    await expect(under).resolves.toEqual({ kind: 'away' });
+    expect(await redis.cli('EXISTS', `${prefix}:{bus}:replies:leaving`)).toBe('0');
+    expect(() => asker.ask('work', 1, {}, () => undefined)).toThrow('closed');
+  });
+
+  it('refuses connections with queues, and options that cannot work', () => {
+    const withQueue = new StreamClient({ connect: () => new Redis(redis.url) });
+    expect(() => withQueue.ask('work', 1, {}, () => undefined)).toThrow('BUS_REDIS_OPTIONS');
+    expect(() => new StreamServer({ connect, lanes: { main: 0 } })).toThrow('main must be a whole number');
+    expect(() => new StreamClient({ connect, id: 'a b' })).toThrow('id must be');
+  });
+});
