@@ -118,9 +118,9 @@ function openDoor({ node, metrics, closed }: GatewayParts, style: ReplyStyle) {
   });
   const nextId = checkIds(node.random);
   const memory = new Memory(kept, checkMetrics, style, nextId, cacheEntries);
-  const directory = new EdgeDirectory(config.edges);
-  if (directory.isOpenToPrivate) {
-    log.warn({}, 'no edges are configured: whoever asks from a loopback or private address is one');
+  const directory = new EdgeDirectory(config.edges, config.gateway.edgesFrom);
+  if (directory.isOpen) {
+    log.warn({}, 'no edges are configured: whoever asks from an address in gateway.edgesFrom is one');
   }
   const why = new Why({
     clock,

@@ -3,7 +3,10 @@ import { askerReader } from './asker.js';
 import { EdgeDirectory } from './edge-directory.js';
 import { networkTest } from './networks.js';
 
-const directory = (edges: Record<string, unknown>) => new EdgeDirectory(configSchema.parse({ edges }).edges);
+const directory = (edges: Record<string, unknown>) => {
+  const config = configSchema.parse({ edges });
+  return new EdgeDirectory(config.edges, config.gateway.edgesFrom);
+};
 
 describe('an edge is named by its URL, else by its source address', () => {
   const edges = directory({
@@ -50,7 +53,7 @@ describe('an edge is named by its URL, else by its source address', () => {
 describe('while no edge is configured', () => {
   const edges = directory({});
   it('private addresses are edges of dialect astra', () => {
-    expect(edges.isOpenToPrivate).toBe(true);
+    expect(edges.isOpen).toBe(true);
     expect(edges.resolve('/e/astra-1/check', '127.0.0.1')).toMatchObject({
       name: 'astra-1',
       dialect: 'astra',

@@ -1,7 +1,7 @@
 import { timingSafeEqual, createHash } from 'node:crypto';
 import type { Config, EdgeConfig } from '#usher/config';
 import type { DialectName } from '#usher/domain';
-import { networkTest, PRIVATE_NETWORKS, type NetworkTest } from './networks.js';
+import { networkTest, type NetworkTest } from './networks.js';
 
 /** What an edge asks for by its path. */
 export type EdgeAction = 'check' | 'closed';
@@ -30,19 +30,21 @@ interface Entry {
 
 const PREFIX = '/e/';
 const ACTIONS: ReadonlySet<string> = new Set<EdgeAction>(['check', 'closed']);
-const NAME = /^[A-Za-z0-9._@-]{1,64}$/;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 
 /** Names the asking edge: by its URL, else by its source address. */
 export class EdgeDirectory {
   private readonly edges: ReadonlyMap<string, Entry>;
-  private readonly isPrivate = networkTest(PRIVATE_NETWORKS, 'private networks');
+  private readonly mayAsk: NetworkTest;
 
-  constructor(edges: Config['edges']) {
+  /** `edgesFrom` says who may ask while no edge is configured. */
+  constructor(edges: Config['edges'], edgesFrom: readonly string[]) {
+    this.mayAsk = networkTest(edgesFrom, 'gateway.edgesFrom');
     this.edges = new Map(Object.entries(edges).map(([name, config]) => [name, entry(name, config)]));
   }
 
-  /** No edge is configured: whoever asks from a private address is one. Said at the start. */
-  get isOpenToPrivate(): boolean {
+  /** No edge is configured: whoever asks from `edgesFrom` is one. Said at the start. */
+  get isOpen(): boolean {
     return this.edges.size === 0;
   }
 
@@ -70,10 +72,10 @@ export class EdgeDirectory {
     action: EdgeAction,
     address: string,
   ): KnownEdge | UnknownEdge {
-    if (this.isOpenToPrivate) {
+    if (this.isOpen) {
       return NAME.test(name)
         ? this.openly(name, action, address)
-        : unknown('an edge’s name has letters, digits, . _ @ -');
+        : unknown('an edge’s name starts with a letter or digit, and has letters, digits, . _ @ -');
     }
     const found = this.edges.get(name);
     if (found === undefined)
@@ -88,7 +90,7 @@ export class EdgeDirectory {
   }
 
   private byAddress(address: string): KnownEdge | UnknownEdge {
-    if (this.isOpenToPrivate) return this.openly(address, 'check', address);
+    if (this.isOpen) return this.openly(address, 'check', address);
     for (const found of this.edges.values()) {
       // An edge with a secret is named by its URL only.
       if (found.secret === undefined && found.isAddress(address)) return known(found, 'check');
@@ -99,7 +101,7 @@ export class EdgeDirectory {
   }
 
   private openly(name: string, action: EdgeAction, address: string): KnownEdge | UnknownEdge {
-    return this.isPrivate(address)
+    return this.mayAsk(address)
       ? { kind: 'edge', name, dialect: 'astra', action, deadline: undefined }
       : unknown(
           `${address} is not a private address and no edge is configured: add it to edges.<name>.addresses`,

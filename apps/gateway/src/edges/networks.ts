@@ -35,16 +35,3 @@ function parse(network: string, setting: string): Network {
     throw new Error(`${setting}: ${network} is neither an address nor a network such as 10.0.0.0/8`);
   }
 }
-
-/** Loopback and private ranges: who may ask while no edge is configured. */
-export const PRIVATE_NETWORKS = [
-  '127.0.0.0/8',
-  '10.0.0.0/8',
-  '172.16.0.0/12',
-  '192.168.0.0/16',
-  '169.254.0.0/16',
-  '100.64.0.0/10',
-  '::1',
-  'fc00::/7',
-  'fe80::/10',
-] as const;
