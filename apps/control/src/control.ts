@@ -1,0 +1,89 @@
+import {
+  Module,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/observe';
+import { countSessions, SweepJob, ListJob } from '#usher/sessions';
+import type { ControlNode } from './control-node.js';
+import { listJob, sweepJob } from './jobs.js';
+
+export interface ControlParts {
+  readonly node: ControlNode;
+  readonly metrics: Metrics;
+}
+
+export interface Control {
+  readonly health: HealthContribution;
+  /** Ends the round under way and lets the leases go: another control takes over at once. */
+  close(): Promise<void>;
+}
+
+/** The jobs, started and stopped with the application. */
+class Jobs implements OnApplicationBootstrap, OnApplicationShutdown {
+  constructor(
+    readonly lists: ListJob,
+    readonly sweep: SweepJob,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.lists.start();
+    this.sweep.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([this.lists.stop(), this.sweep.stop()]);
+  }
+}
+
+/** Control as a Nest module: to be composed into an application, or to run alone. */
+@Module({})
+export class ControlModule {
+  static of(node: ControlNode): DynamicModule {
+    return {
+      module: ControlModule,
+      providers: [
+        { provide: ListJob, useFactory: () => listJob(node) },
+        { provide: SweepJob, useFactory: () => sweepJob(node) },
+        {
+          provide: Jobs,
+          useFactory: (lists: ListJob, sweep: SweepJob) => new Jobs(lists, sweep),
+          inject: [ListJob, SweepJob],
+        },
+      ],
+    };
+  }
+}
+
+/** Runs the jobs of the cluster: session lists of edges, and the sweep. Starts without Redis and without any edge. */
+export async function startControl({ node, metrics }: ControlParts): Promise<Control> {
+  const app = await NestFactory.createApplicationContext(ControlModule.of(node), {
+    logger: new NestLog(node.log),
+    abortOnError: false,
+  });
+  const lists = app.get(ListJob);
+  const sweep = app.get(SweepJob);
+  metrics.read(METRICS.sessions, async () => {
+    const { presence } = await countSessions(node.redis, node.registry.shards);
+    return Object.entries(presence).map(([name, value]) => ({ value, labels: { presence: name } }));
+  });
+  return {
+    health: {
+      name: 'control',
+      ready: () => true,
+      degraded: () => degradations(node, lists),
+      details: () => ({ swept: sweep.closed, edges: Object.fromEntries(lists.statuses()) }),
+    },
+    close: () => app.close(),
+  };
+}
+
+function degradations({ redis }: ControlNode, lists: ListJob): string[] {
+  const words = redis.away ? ['Redis is away'] : [];
+  for (const [edge, { trouble }] of lists.statuses()) {
+    if (trouble !== '') words.push(`session list of ${edge}: ${trouble}`);
+  }
+  return words;
+}

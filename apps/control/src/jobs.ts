@@ -1,0 +1,40 @@
+import { AstraSessionList, EDGE_GROUPS, Leases, ListJob, Reconciler, SweepJob } from '#usher/sessions';
+import type { ListedEdge } from '#usher/sessions';
+import type { ControlNode } from './control-node.js';
+
+/** Reads the session lists of the edges that are configured with a control address. */
+export function listJob(node: ControlNode): ListJob {
+  const { redis, registry, clock, random, log, config } = node;
+  return new ListJob({
+    redis,
+    clock,
+    random,
+    log,
+    reconciler: new Reconciler(redis, registry, clock, { life: config.gateway.assumedLife }),
+    leases: leasesOf(node, 'lists', EDGE_GROUPS),
+    edges: listedEdges(node),
+  });
+}
+
+/** Closes sessions whose time is up. */
+export function sweepJob(node: ControlNode): SweepJob {
+  const { redis, registry, log } = node;
+  return new SweepJob({ redis, registry, log, leases: leasesOf(node, 'sweep', registry.shards) });
+}
+
+function leasesOf({ redis, clock, id, membership }: ControlNode, job: string, parts: number): Leases {
+  const sharers = (): number =>
+    membership.nodes().filter(({ role }) => role.split('+').includes('control')).length;
+  return new Leases(redis, clock, { job, parts, owner: id, sharers });
+}
+
+/** Only Astra has a list that we can read. */
+function listedEdges({ config }: ControlNode): ListedEdge[] {
+  const edges: ListedEdge[] = [];
+  for (const [name, { dialect, control, listInterval }] of Object.entries(config.edges)) {
+    if (dialect !== 'astra' || control === undefined) continue;
+    const list = new AstraSessionList(control);
+    edges.push({ name, interval: listInterval, read: () => list.read() });
+  }
+  return edges;
+}
