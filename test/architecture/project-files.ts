@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface ProjectFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** All files under these folders whose name ends so, by path. */
+export function projectFiles(folders: readonly string[], end: string): ProjectFile[] {
+  return folders
+    .flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map(
+        (name) => `${folder}/${name.replaceAll('\\', '/')}`,
+      ),
+    )
+    .filter((path) => path.endsWith(end) && !/(^|\/)(node_modules|dist)\//.test(path))
+    .sort()
+    .map((path) => ({ path, text: readProjectFile(path) }));
+}
+
+export function readProjectFile(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
