@@ -1,13 +1,12 @@
 import type { Duplex } from 'node:stream';
 import { Cluster } from 'ioredis';
 import type { Redis } from 'ioredis';
-import type { Connection } from './options.js';
 
 /**
  * Lets all commands of one turn leave in one system call. By itself a socket makes one call for each command, and those
  * cost half of the throughput; ioredis' own auto-pipelining gains far less and makes a lone command slower (measured).
  */
-export function writeTogether<C extends Connection>(connection: C): C {
+export function writeTogether<C extends Redis | Cluster>(connection: C): C {
   if (connection instanceof Cluster) connection.on('+node', (node: Redis) => corkEachStream(node));
   else corkEachStream(connection);
   return connection;
