@@ -1,14 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { eventually, freePort } from '#usher/testing';
-
-const MAIN = resolve('dist/apps/usher/src/main.js');
+import { runUsher } from './program.js';
 
 export type UsherRole = 'all' | 'gateway' | 'worker' | 'control';
+
+/** What stands in a configuration file. */
+export type UsherConfig = Readonly<Record<string, unknown>>;
 
 /** A check as an Astra makes it. */
 export interface AstraCheck {
@@ -17,6 +17,9 @@ export interface AstraCheck {
   readonly ip?: string;
   readonly query?: string;
   readonly userAgent?: string;
+  readonly host?: string;
+  /** The viewer's path. */
+  readonly path?: string;
   readonly edge?: string;
 }
 
@@ -35,72 +38,70 @@ export interface UsherProcess {
   /** The edges' port; of no meaning without the role gateway. */
   readonly port: number;
   readonly healthPort: number;
+  /** Its `data` folder. */
+  readonly data: string;
   /** All that it wrote so far. */
   output(): string;
   check(check?: AstraCheck): Promise<CheckReply>;
   /** `GET` on the health port. */
   health(path: string): Promise<{ readonly status: number; readonly body: string }>;
+  /** What its roles say is broken while they go on working. */
+  problems(): Promise<readonly string[]>;
   /** Sends the signal; resolves with the exit code (null for a signal) when it is gone. */
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
 /** Starts `usher start <role>` with this configuration (JSON is YAML), and waits until it is ready. */
-export async function startUsher(role: UsherRole, config: Record<string, unknown>): Promise<UsherProcess> {
+export async function startUsher(role: UsherRole, config: UsherConfig): Promise<UsherProcess> {
   const dir = await mkdtemp(join(tmpdir(), 'usher-test-'));
   const [port, healthPort] = [await freePort(), await freePort()];
-  const file = join(dir, 'usher.json');
+  const [file, data] = [join(dir, 'usher.json'), join(dir, 'data')];
   const address = `127.0.0.1:${healthPort}`;
   const own = {
     log: { level: 'info', format: 'json' },
     secret: 'a secret of these tests alone',
-    data: join(dir, 'data'),
+    data,
     health: { gateway: address, worker: address, control: address },
+    control: { listen: '127.0.0.1:0' },
     ...config,
     gateway: { listen: `127.0.0.1:${port}`, ...(config['gateway'] as object | undefined) },
   };
   await writeFile(file, JSON.stringify(own));
-  const child = spawn(process.execPath, [MAIN, 'start', role, '--config', file], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (data: Buffer) => (output += data.toString()));
+  const program = runUsher(['start', role, '--config', file]);
   const usher: UsherProcess = {
     role,
-    pid: child.pid!,
+    pid: program.pid,
     port,
     healthPort,
-    output: () => output,
+    data,
+    output: () => program.output(),
     check: (check = {}) => astraCheck(port, check),
     health: (path) => get(healthPort, path, {}),
+    problems: async () => problemsIn((await get(healthPort, '/health/ready', {})).body),
     end: async (signal = 'SIGTERM') => {
-      const code = await ended(child, signal);
+      program.signal(signal);
+      const code = await program.ended;
       await rm(dir, { recursive: true, force: true });
       return code;
     },
   };
   try {
-    await eventually(
-      async () => {
-        if (child.exitCode !== null) throw new Error('it ended');
-        expect((await usher.health('/health/ready')).status).toBe(200);
-      },
-      { withinMs: 20_000 },
-    );
+    await eventually(async () => program.hasEnded || (await usher.health('/health/ready')).status === 200, {
+      withinMs: 20_000,
+      everyMs: 25,
+    });
+    if (program.hasEnded) throw new Error('it ended');
   } catch (error) {
     await usher.end('SIGKILL');
-    throw new Error(`usher start ${role} did not become ready:\n${output}`, { cause: error });
+    throw new Error(`usher start ${role} did not become ready:\n${program.output()}`, { cause: error });
   }
   return usher;
 }
 
-async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null) {
-    const exit = once(child, 'exit');
-    child.kill(signal);
-    await exit;
-  }
-  return child.exitCode;
+/** The words under `problems` of every role in a health body. */
+function problemsIn(body: string): readonly string[] {
+  const { details } = JSON.parse(body) as { details: Record<string, { problems?: string[] }> };
+  return Object.values(details).flatMap(({ problems }) => problems ?? []);
 }
 
 function astraCheck(port: number, check: AstraCheck): Promise<CheckReply> {
@@ -109,17 +110,26 @@ function astraCheck(port: number, check: AstraCheck): Promise<CheckReply> {
     'X-Session-ID': sessionId,
     'X-Channel-ID': channel,
     'X-Real-IP': ip,
-    'X-Real-Path': `/play/${channel}/index.m3u8`,
+    'X-Real-Path': check.path ?? `/play/${channel}/index.m3u8`,
     'X-Real-UA': check.userAgent ?? 'VLC/3.0',
-    'X-Real-Host': 'live.example.com',
+    'X-Real-Host': check.host ?? 'live.example.com',
   });
 }
 
-/** One request on a connection of its own: no pool hides what happened to it. */
-export function get(port: number, path: string, headers: Record<string, string>): Promise<CheckReply> {
+/**
+ * One request on a connection of its own: no pool hides what happened to it. Rejects where nobody answers.
+ * `localAddress`: ask from another loopback address than 127.0.0.1.
+ */
+export function get(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  localAddress?: string,
+): Promise<CheckReply> {
   const started = performance.now();
   return new Promise((answer, fail) => {
-    const call = request({ port, path, headers, host: '127.0.0.1', agent: false }, (response) => {
+    const options = { port, path, headers, localAddress, host: '127.0.0.1', agent: false };
+    const call = request(options, (response) => {
       let body = '';
       response.on('data', (data: Buffer) => (body += data.toString()));
       response.on('error', fail);
