@@ -31,8 +31,11 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => astra.listen(0, '127.0.0.1', resolve));
 });
 
+afterEach(async () => {
+  for (const node of nodes.splice(0)) await node.close();
+});
+
 afterAll(async () => {
-  for (const node of nodes) await node.close();
   clock.stop();
   await redis.close();
   astra.closeAllConnections();
