@@ -62,12 +62,14 @@ export class ProcessGroup {
     private readonly redis: RedisProcess,
     private readonly backendName: string,
     private readonly settings: Settings = {},
+    /** For one Redis command, ms. */
+    private readonly redisTimeout = 1_000,
   ) {}
 
   /** Starts a process; it lives, as the others see it, from now on. `ticks` false: it never reads again by itself. */
   async start(id: string, host: string, { ticks = true } = {}): Promise<GroupProcess> {
     const peer = { id, host };
-    const redis = connectRedis({ url: this.redis.url, timeout: 1_000 });
+    const redis = connectRedis({ url: this.redis.url, timeout: this.redisTimeout });
     if (!(await redis.ready?.(10_000))) throw new Error('the test’s Redis does not answer');
     const process: GroupProcess = new GroupProcess(
       peer,

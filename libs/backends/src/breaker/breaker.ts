@@ -56,6 +56,8 @@ export class Breaker {
   readonly #isolation: Isolation;
   #lastFailed: Check | undefined;
   #lastOpinion: Opinion | undefined;
+  /** What the sensor had heard when the last vote was cast. */
+  #castAfter = 0;
   #mayCastAt = -Infinity;
   #mayLeaseAt = -Infinity;
   #closed = false;
@@ -77,7 +79,10 @@ export class Breaker {
     });
     this.#jury = new Jury({
       ballot: () => this.#ballot(),
-      cast: (ballot) => this.#follower.look(ballot),
+      cast: (ballot) => {
+        this.#castAfter = this.#sensor.heard;
+        return this.#follower.look(ballot);
+      },
       suspend: (record, rate) => this.#follower.turn(record, suspend(record, rate)),
       isolate: () => this.#lastFailed && this.#isolation.begin(this.#lastFailed),
       askAnother: (voted) => this.#askAnother(voted),
@@ -155,8 +160,10 @@ export class Breaker {
 
   /** Once a second, and after a gap in what was heard: votes, or only reads the truth; turns what time turns. */
   async tick(): Promise<void> {
-    if (this.#ballot() === undefined) await this.#follower.look();
-    else await this.#jury.judge();
+    // Without a call since, a vote would only make the last one look younger than it is.
+    const isNew = this.#sensor.open || this.#sensor.heard !== this.#castAfter;
+    if (isNew && this.#ballot() !== undefined) await this.#jury.judge();
+    else await this.#follower.look();
     await this.#follower.turnInTime();
   }
 
@@ -192,6 +199,7 @@ export class Breaker {
   #renewSensor(): void {
     this.#sensor.close();
     this.#sensor = this.#freshSensor();
+    this.#castAfter = 0;
     this.#lastOpinion = undefined;
     this.#lastFailed = undefined;
   }

@@ -30,6 +30,7 @@ export class Sensor {
   readonly #startedAt: number;
   #turnedAt: number;
   #inARow = 0;
+  #heard = 0;
   #forced = false;
 
   /** `onFailing` is called once, when the failures suffice by the breaker's own measures. */
@@ -67,6 +68,7 @@ export class Sensor {
   record(good: boolean): void {
     if (this.#breaker.opened) return;
     this.#turn();
+    this.#heard += 1;
     this.#inARow = good ? 0 : this.#inARow + 1;
     this.#breaker.fire(good).catch(() => undefined);
     if (this.#inARow >= this.config.consecutive) this.#breaker.open();
@@ -86,6 +88,11 @@ export class Sensor {
     if (Math.min(this.#inARow, failures) >= ROW_FOR_OPINION) return 'bad';
     if (fires < CALLS_FOR_OPINION) return undefined;
     return (failures / fires) * 100 >= this.config.failureRate ? 'bad' : 'good';
+  }
+
+  /** Calls that it was told of, ever: whether there is something new to say. */
+  get heard(): number {
+    return this.#heard;
   }
 
   /** Calls that ended in the window. */

@@ -123,6 +123,22 @@ describe('the cluster’s verdict', () => {
     await eventually(() => only.state === 'suspended');
   });
 
+  it('does not renew a vote without a call since', async () => {
+    const group = processes({ breaker: SLOW });
+    const only = await group.start('w1', 'h1');
+    const vote = (): Promise<string> =>
+      redis.cli('HGET', `usher:breaker:{${only.backend.name}}:votes`, 'h1/w1');
+    await only.ask(5);
+    await only.gates.board.reread();
+    const cast = await vote();
+    expect(cast).toMatch(/^good:5:/);
+    await only.gates.board.reread();
+    expect(await vote()).toBe(cast);
+    await only.ask(1);
+    await only.gates.board.reread();
+    expect(await vote()).toMatch(/^good:6:/);
+  });
+
   it('takes a tie for no verdict', async () => {
     const group = processes({ timeout: 50, breaker: SLOW });
     const [bad, good] = [await group.start('w1', 'h1'), await group.start('w2', 'h2')];

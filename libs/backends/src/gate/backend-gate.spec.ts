@@ -160,10 +160,10 @@ describe('a backend’s gate', () => {
       });
     const { gates } = gatesAround([backend], { breaker: { consecutive: 2, minCalls: 2 } });
     const gate = gates.get('portal')!;
-    const cancel = new AbortController();
-    const asked = Array.from({ length: 20 }, () => gate.ask(check, { ...inTime(), signal: cancel.signal }));
+    const cancels = Array.from({ length: 20 }, () => new AbortController());
+    const asked = cancels.map(({ signal }) => gate.ask(check, { ...inTime(), signal }));
     await eventually(() => backend.calls === 20);
-    cancel.abort();
+    for (const cancel of cancels) cancel.abort();
     expect(new Set((await Promise.all(asked)).map(({ kind }) => kind))).toEqual(new Set(['unavailable']));
     backend.answer = () => fail();
     await gate.ask(check, inTime());
