@@ -168,6 +168,18 @@ describe('on one Redis', () => {
     });
   });
 
+  it('a user’s entry that its lost record left behind goes when the user opens the next session', async () => {
+    const registry = newRegistry(redis);
+    const shard = registry.shardOf(aSession());
+    for (const sessionId of ['1', '2']) await registry.open(aSession({ sessionId }));
+    await redis.call('DEL', [`usher:session:{${shard}}:astra-1:2`]);
+    await redis.call('ZADD', [`usher:alive:{${shard}}`, 1, 'astra-1:2']);
+    await sweepShard(redis, registry, shard);
+    await registry.open(aSession({ sessionId: '3' }));
+    const entries = await redis.call('HKEYS', [`usher:user:{${shard}}:portal/100500`]);
+    expect(entries).toEqual(['astra-1:1', 'astra-1:3']);
+  });
+
   it('a sign of life is no life for who is not there, and renews a record that is half used up', async () => {
     const registry = newRegistry(redis);
     const session = aSession();

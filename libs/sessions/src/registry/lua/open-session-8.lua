@@ -25,6 +25,8 @@ local GRANT = { 'state', 'source', 'backend', 'authorizedUntil', 'user', 'name' 
 local USER = { 'user', 'name' }
 -- What says something by its absence: an update takes it away.
 local BLANK = { 'authorizedUntil', 'name' }
+-- Entries of a user that are looked through at each open.
+local FEW = 16
 
 for i = 1, #KEYS do
   local kind = redis.call('TYPE', KEYS[i]).ok
@@ -82,6 +84,12 @@ redis.call('ZADD', shardKey('edges'), 0, string.match(member, '^[^:]*'))
 if new.user then
   local userKey = userKeyOf(new.user)
   local notCountedUntil = string.match(redis.call('HGET', userKey, member) or '', '|(%d+)$') or '0'
+  -- Records that expired while nobody swept for an hour leave their user's entry behind: it counts for nothing.
+  if redis.call('HLEN', userKey) <= FEW then
+    for _, other in ipairs(redis.call('HKEYS', userKey)) do
+      if not redis.call('ZSCORE', aliveKey, other) then redis.call('HDEL', userKey, other) end
+    end
+  end
   redis.call('HSET', userKey, member,
     new.openedAt .. '|' .. device .. '|' .. new.presence .. '|' .. notCountedUntil)
 end
