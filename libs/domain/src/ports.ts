@@ -67,7 +67,10 @@ export interface KnownViewer {
   readonly sessionName: string;
   /** Cluster time of the last allow, ms. */
   readonly allowedAt: number;
-  /** Fingerprints allowed lately, each with its authorized-until (cluster time, ms; 0 = as long as the session lives). */
+  /**
+   * Fingerprints allowed lately, by their first 16 characters, each with its authorized-until (cluster time, ms; 0 = as
+   * long as the session lives).
+   */
   readonly grants: ReadonlyMap<string, number>;
 }
 
