@@ -14,6 +14,8 @@ const GRACE_MS = 1500;
 const ANSWER_MS = 1000;
 const TRIM_MS = 100;
 const WAKE_TTL_S = 60;
+/** Streams live this much longer than the servers that read them, s. */
+const STREAM_TTL_S = 3600;
 
 export interface ReaderParts {
   /** Reads; blocks. */
@@ -76,6 +78,22 @@ export class LaneReader {
     this.#loop = this.#run();
   }
 
+  /** Commands that keep the streams alive and count what waits in them: expire and xlen in turn. */
+  upkeep(): { readonly names: string[]; readonly commands: Command[] } {
+    const names: string[] = [];
+    const commands: Command[] = [];
+    for (const { route, name, normal, low } of this.#lanes) {
+      names.push(`${route}:${name}`, `${route}:${name}:low`);
+      for (const key of [normal, low]) commands.push(['expire', key, STREAM_TTL_S], ['xlen', key]);
+    }
+    commands.push(['expire', this.parts.wakeKey, WAKE_TTL_S]);
+    return { names, commands };
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
   /** Stops reading; resolves when no entry can come any more. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -96,7 +114,15 @@ export class LaneReader {
     this.changed();
   }
 
-  /** Slots or lanes changed: look again. */
+  /** The lane's slots changed, or it was paused or resumed. */
+  refresh(lane: Lane): void {
+    while (lane.waiting.length > 0 && !lane.paused && lane.busy < lane.slots)
+      this.#begin(lane, lane.waiting.shift()!);
+    lane.lookAgain();
+    this.changed();
+  }
+
+  /** Look again. */
   changed(): void {
     this.#signal?.();
     if (this.#blockedOn === undefined || this.#wakeSent) return;
@@ -143,7 +169,7 @@ export class LaneReader {
     const create = (key: string): Command => ['xgroup', 'create', key, GROUP, '0', 'mkstream'];
     const commands: Command[] = [create(wakeKey), ['expire', wakeKey, WAKE_TTL_S]];
     for (const lane of this.#lanes) {
-      commands.push(create(lane.normal), create(lane.low));
+      for (const key of [lane.normal, lane.low]) commands.push(create(key), ['expire', key, STREAM_TTL_S]);
       lane.lookAgain();
     }
     for (const [error] of await blocking.pipeline(commands, ANSWER_MS)) {

@@ -17,9 +17,12 @@ export type ConnectionFactory = (role: ConnectionRole) => BusRedis;
 export const BUS_REDIS_OPTIONS = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: null,
+  maxRetriesPerRequest: 0,
   connectTimeout: 1000,
+  disconnectTimeout: 1,
   retryStrategy: (times: number): number => Math.min(25 * times, 250),
+  // A failover has left us at a replica: ask anew who the master is.
+  reconnectOnError: (error: Error): boolean => error.message.startsWith('READONLY'),
 } as const satisfies RedisOptions;
 
 export interface BusOptions {

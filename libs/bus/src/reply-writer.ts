@@ -43,7 +43,7 @@ export interface ReplyWriterParts {
 export class ReplyWriter {
   #boxes = new Map<string, Outbox>();
   #scheduled = false;
-  #retrying = false;
+  #retry: NodeJS.Timeout | undefined;
   #underWay = 0;
   #idle: (() => void)[] = [];
 
@@ -75,6 +75,13 @@ export class ReplyWriter {
         resolve();
       });
     });
+  }
+
+  /** What has not been written is given up. */
+  close(): void {
+    clearTimeout(this.#retry);
+    this.#boxes.clear();
+    this.#tellIdle();
   }
 
   get #done(): boolean {
@@ -153,13 +160,12 @@ export class ReplyWriter {
       if (box.empty) this.#boxes.delete(asker);
     }
     this.#tellIdle();
-    if (this.#boxes.size > 0 && !this.#retrying) this.#retryLater();
+    if (this.#boxes.size > 0) this.#retryLater();
   }
 
   #retryLater(): void {
-    this.#retrying = true;
-    setTimeout(() => {
-      this.#retrying = false;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
       this.#schedule();
     }, RETRY_MS);
   }

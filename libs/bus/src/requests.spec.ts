@@ -380,6 +380,21 @@ describe('requests', () => {
     expect(() => asker.ask('work', 1, {}, () => undefined)).toThrow('closed');
   });
 
+  it('a process that comes back under its name is not given what its former life asked for', async () => {
+    const gate = new Gate();
+    await server(gate.handler);
+    const former = await client({ id: 'reborn' });
+    former.ask('work', 'former', {}, () => undefined);
+    await eventually(() => gate.seen.length === 1);
+    // As after a kill: the stream stays, and the reply comes into it.
+    const later = await client({ id: 'reborn' });
+    const outcome = later.request('work', 'later');
+    await eventually(() => gate.seen.length === 2);
+    gate.openAll();
+    await expect(outcome).resolves.toEqual({ kind: 'answered', data: 'later' });
+    await eventually(() => later.stats().late === 1);
+  });
+
   it('refuses connections with queues, and options that cannot work', () => {
     const withQueue = new StreamClient({ connect: () => new Redis(redis.url) });
     expect(() => withQueue.ask('work', 1, {}, () => undefined)).toThrow('BUS_REDIS_OPTIONS');

@@ -68,7 +68,8 @@ export class Requests {
   readonly #streams = new Map<string, Map<string, { readonly normal: string; readonly low: string }>>();
   readonly #due = new DueTimes<PendingRequest>((request) => this.#onDue(request));
   readonly #stats: RequestStats = { ...NO_REQUESTS };
-  #nextId = 1;
+  /** Never one that another life of this process used: its replies may still lie in the stream. */
+  #nextId = Math.floor(Date.now()) * 1000;
   #outgoing: PendingRequest[] = [];
   #removals: PendingRequest[] = [];
   #scheduled = false;

@@ -12,7 +12,6 @@ import { Lane } from './lane.js';
 import type { Entry } from './lane.js';
 import { LaneReader } from './lane-reader.js';
 import { Line } from './line.js';
-import type { Command } from './line.js';
 import type { Membership } from './membership.js';
 import { checkBusOptions, checkPositive } from './options.js';
 import type { BusOptions, CheckedBusOptions } from './options.js';
@@ -48,8 +47,6 @@ export interface ServerStats {
 /** `connected`: it consumes. */
 export type BusStatus = 'connected' | 'away';
 
-/** Streams live this much longer than the servers that read them, s. */
-const STREAM_TTL_S = 3600;
 const UPKEEP_MS = 5000;
 const UNKNOWN_ERROR = { status: 'error', message: 'Internal server error' };
 
@@ -126,7 +123,9 @@ export class StreamServer
     const parts = this.#parts;
     if (parts === undefined) return;
     const end = performance.now() + this.#drainTimeoutMs;
-    await parts.reader.stop();
+    const stopped = parts.reader.stop();
+    this.#membership?.touch();
+    await stopped;
     if (this.#busy > 0) await this.#handlersDone(end - performance.now());
     await parts.replies.flushed(Math.max(1, end - performance.now()));
   }
@@ -142,6 +141,7 @@ export class StreamServer
         .call(['del', this.#keys.wake(this.#options.id)], this.#options.commandTimeoutMs)
         .catch(() => undefined); // it expires
     }
+    parts?.replies.close();
     parts?.blocking.close();
     parts?.commands.close();
   }
@@ -172,7 +172,8 @@ export class StreamServer
   /** Free slots by `pattern:lane`; a paused lane is not among them: this server takes nothing from it. */
   freeSlots(): Record<string, number> {
     const free: Record<string, number> = {};
-    for (const lane of this.#parts?.reader.lanes ?? []) {
+    if (this.#parts === undefined || this.#parts.reader.stopping) return free;
+    for (const lane of this.#parts.reader.lanes) {
       if (!lane.paused) free[`${lane.route}:${lane.name}`] = lane.free;
     }
     return free;
@@ -250,8 +251,7 @@ export class StreamServer
 
   #changed(name: string): void {
     if (!this.#slots.has(name)) throw new TypeError(`bus: no lane ${name}`);
-    for (const lane of this.#lanes(name)) lane.lookAgain();
-    this.#parts?.reader.changed();
+    for (const lane of this.#lanes(name)) this.#parts?.reader.refresh(lane);
     this.#membership?.touch();
   }
 
@@ -383,20 +383,10 @@ export class StreamServer
 
   /** Streams expire with the last server; what waits in them is counted. */
   async #keep(): Promise<void> {
-    const { commands, reader } = this.#parts!;
-    const streams = reader.lanes.flatMap((lane) => [
-      { key: lane.normal, name: `${lane.route}:${lane.name}` },
-      { key: lane.low, name: `${lane.route}:${lane.name}:low` },
-    ]);
-    const keep: Command[] = streams.flatMap(({ key }): Command[] => [
-      ['expire', key, STREAM_TTL_S],
-      ['xlen', key],
-    ]);
-    keep.push(['expire', this.#keys.wake(this.#options.id), 60]);
+    const { names, commands } = this.#parts!.reader.upkeep();
     try {
-      const answers = await commands.pipeline(keep, this.#options.commandTimeoutMs);
-      for (const [index, { name }] of streams.entries())
-        this.#lag[name] = Number(answers[index * 2 + 1]![1] ?? 0);
+      const answers = await this.#parts!.commands.pipeline(commands, this.#options.commandTimeoutMs);
+      for (const [index, name] of names.entries()) this.#lag[name] = Number(answers[index * 2 + 1]![1] ?? 0);
     } catch {
       // Away or late: the next time.
     }
