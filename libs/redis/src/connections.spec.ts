@@ -96,6 +96,7 @@ describe('Sentinel', () => {
     const lines = [
       `monitor usher 127.0.0.1 ${master.port} 1`,
       `known-replica usher 127.0.0.1 ${replica.port}`,
+      'down-after-milliseconds usher 500',
     ];
     writeFileSync(config, lines.map((line) => `sentinel ${line}\n`).join(''));
     const sentinel = await startRedis({ port: sentinelPort, sentinel: config });
@@ -106,10 +107,8 @@ describe('Sentinel', () => {
     expect(await client.call('SET', ['key', 'value'])).toBe('OK');
     expect(await master.cli('GET', 'key')).toBe('value');
 
-    await eventually(async () => (await sentinel.cli('SENTINEL', 'FAILOVER', 'usher')) === 'OK', {
-      withinMs: 25_000,
-      everyMs: 200,
-    });
+    await eventually(async () => (await replica.cli('GET', 'key')) === 'value');
+    await master.kill();
     await eventually(async () => (await replica.cli('ROLE')).startsWith('master'), {
       withinMs: 20_000,
       everyMs: 100,
