@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { eventually, startRedis, type RedisProcess } from '#usher/testing';
 import { startUsher, type UsherConfig, type UsherProcess } from './usher-process.js';
 
@@ -78,9 +79,11 @@ export async function startCluster(
   return cluster;
 }
 
+/** A zombie, whom nobody has waited for yet, is dead. */
 export function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
+    process.kill(pid, 0);
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return false;
   }

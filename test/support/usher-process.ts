@@ -116,19 +116,22 @@ function astraCheck(port: number, check: AstraCheck): Promise<CheckReply> {
   });
 }
 
-/**
- * One request on a connection of its own: no pool hides what happened to it. Rejects where nobody answers.
- * `localAddress`: ask from another loopback address than 127.0.0.1.
- */
+export interface GetOptions {
+  readonly method?: string;
+  /** Ask from another loopback address than 127.0.0.1. */
+  readonly localAddress?: string;
+}
+
+/** One request on a connection of its own: no pool hides what happened to it. Rejects where nobody answers. */
 export function get(
   port: number,
   path: string,
   headers: Readonly<Record<string, string>> = {},
-  localAddress?: string,
+  more: GetOptions = {},
 ): Promise<CheckReply> {
   const started = performance.now();
   return new Promise((answer, fail) => {
-    const options = { port, path, headers, localAddress, host: '127.0.0.1', agent: false };
+    const options = { ...more, port, path, headers, host: '127.0.0.1', agent: false };
     const call = request(options, (response) => {
       let body = '';
       response.on('data', (data: Buffer) => (body += data.toString()));
