@@ -188,6 +188,7 @@ describe('the sessions webhook', () => {
     ['an object', (one) => ({ client_id: Number(one.sessionId), channel_id: one.channel, addr: one.ip })],
     ['JSON text', (one) => JSON.stringify({ event: 'session_close', session: { client_id: one.sessionId } })],
     ['a list', (one) => [{ id: one.sessionId }]],
+    ['bytes', (one) => Buffer.from(JSON.stringify({ id: one.sessionId }))],
     ['a form', (one) => `client_id=${one.sessionId}&addr=${one.ip}:5000`],
     ['another id', (one) => ({ client_id: 'x', channel_id: one.channel, addr: one.ip, uptime: 60 })],
   ];

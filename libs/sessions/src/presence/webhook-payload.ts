@@ -11,7 +11,8 @@ const MAX_NAMED = 1_000;
  * session opened closes nothing.
  */
 export function readWebhookPayload(payload: unknown): ListedSession[] {
-  return sessionsIn(typeof payload === 'string' ? parsed(payload) : payload, 0).slice(0, MAX_NAMED);
+  const text = Buffer.isBuffer(payload) ? payload.toString('utf8') : payload;
+  return sessionsIn(typeof text === 'string' ? parsed(text) : text, 0).slice(0, MAX_NAMED);
 }
 
 function sessionsIn(payload: unknown, depth: number): ListedSession[] {
@@ -31,8 +32,8 @@ function isOpening(payload: Readonly<Record<string, unknown>>): boolean {
     const value = Object.hasOwn(payload, field) ? payload[field] : undefined;
     return (
       typeof value === 'string' &&
-      /open|start|begin|connect(?!.*dis)/i.test(value) &&
-      !/dis|close/i.test(value)
+      /open|start|begin|connect/i.test(value) &&
+      !/clos|dis|end|stop/i.test(value)
     );
   });
 }

@@ -99,6 +99,13 @@ describe('a session in the registry', () => {
     expect(await inconsistencies()).toEqual([]);
   });
 
+  it('is compact in Redis: with the longest user agent and path no more than 560 bytes', async () => {
+    const session = aSession({ userAgent: 'u'.repeat(500), path: '/p'.repeat(500) });
+    await registry.open(session);
+    expect(await server.cli('OBJECT', 'ENCODING', keyOf(session))).toBe('listpack');
+    expect(Number(await server.cli('MEMORY', 'USAGE', keyOf(session)))).toBeLessThanOrEqual(560);
+  });
+
   it('is none when it is missing, dead, revoked or closed', async () => {
     const session = aSession();
     expect(await registry.find(session, session.fingerprint)).toEqual({ kind: 'none' });

@@ -19,7 +19,7 @@ if kind ~= 'none' and kind ~= 'hash' then
 end
 local hash = hashOf(KEYS[4])
 if not hash then
-  unlist(member)
+  if redis.call('ZSCORE', aliveKey, member) then unlist(member) end
   return 'gone'
 end
 
