@@ -1,10 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { EPOCH } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
+import { allShards } from './session-names.js';
 
 export interface EpochWatcherOptions {
   /** Between two looks, ms. Default 5,000; and at once when Redis is back. */
   readonly every?: number;
+  /**
+   * Session shards: on a Redis Cluster each has an epoch of its own, so that one master that came back empty is
+   * noticed too. Default 0: only the one of all.
+   */
+  readonly shards?: number;
   /** Makes a new epoch's name. Default: a random UUID. */
   readonly name?: () => string;
 }
@@ -16,7 +22,9 @@ export interface EpochWatcherOptions {
 export class EpochWatcher {
   readonly #every: number;
   readonly #name: () => string;
-  #epoch: string | undefined;
+  readonly #keys: readonly string[];
+  /** By key: the epoch last seen. */
+  readonly #epochs = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
   #stopListening: (() => void) | undefined;
   #looking: Promise<void> | undefined;
@@ -28,12 +36,13 @@ export class EpochWatcher {
   ) {
     this.#every = options.every ?? 5_000;
     this.#name = options.name ?? randomUUID;
+    this.#keys = [EPOCH, ...allShards(options.shards ?? 0).map((shard) => `${EPOCH}:{${shard}}`)];
     if (!(this.#every > 0)) throw new RangeError(`epoch: every more than 0 ms, not ${this.#every}`);
   }
 
   /** The epoch last seen; undefined until Redis answered for the first time. */
   get epoch(): string | undefined {
-    return this.#epoch;
+    return this.#epochs.get(EPOCH);
   }
 
   start(): void {
@@ -63,11 +72,17 @@ export class EpochWatcher {
 
   async #look(): Promise<void> {
     if (this.redis.away) return;
-    await this.redis.call('SET', [EPOCH, this.#name(), 'NX']);
-    const epoch = await this.redis.call('GET', [EPOCH]);
-    if (typeof epoch !== 'string' || epoch === this.#epoch) return;
-    const isFirst = this.#epoch === undefined;
-    this.#epoch = epoch;
-    if (!isFirst) this.onEmpty();
+    // One that cannot be read now (its master is away) hides no other.
+    const changes = await Promise.allSettled(this.#keys.map((key) => this.#hasChanged(key)));
+    if (changes.some((change) => change.status === 'fulfilled' && change.value)) this.onEmpty();
+  }
+
+  async #hasChanged(key: string): Promise<boolean> {
+    await this.redis.call('SET', [key, this.#name(), 'NX']);
+    const epoch = await this.redis.call('GET', [key]);
+    const before = this.#epochs.get(key);
+    if (typeof epoch !== 'string' || epoch === before) return false;
+    this.#epochs.set(key, epoch);
+    return before !== undefined;
   }
 }

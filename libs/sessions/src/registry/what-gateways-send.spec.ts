@@ -125,6 +125,17 @@ describe('the epoch', () => {
     watcher.stop();
   });
 
+  it('of one shard is enough: one master of a cluster may come back empty by itself', async () => {
+    let emptied = 0;
+    const watcher = new EpochWatcher(redis, () => (emptied += 1), { shards: 4 });
+    await watcher.look();
+    await watcher.look();
+    expect(emptied).toBe(0);
+    await redis.call('DEL', [`${EPOCH}:{02}`]);
+    await watcher.look();
+    expect(emptied).toBe(1);
+  });
+
   it('of garbage disturbs nobody', async () => {
     await redis.call('LPUSH', [EPOCH, 'garbage']);
     const watcher = new EpochWatcher(redis, () => undefined);
