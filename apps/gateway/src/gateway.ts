@@ -22,6 +22,7 @@ import {
   type HealthContribution,
   type Metrics,
 } from '#usher/observe';
+import { SessionsWebhook } from '#usher/sessions';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { CheckDoor } from './door/check-door.js';
 import { checkIds } from './door/check-ids.js';
@@ -35,12 +36,11 @@ import { oneAddressWatch } from './edges/one-address.js';
 import { questionBus } from './question-bus.js';
 import { questionKeys } from './question-keys.js';
 import { registryCare } from './registry-care.js';
+import { viewersByStanding } from './viewers.js';
 
 export interface GatewayParts {
   readonly node: ClusterNode;
   readonly metrics: Metrics;
-  /** An edge told that sessions ended. */
-  readonly closed: (edge: string, body: unknown) => Promise<void>;
 }
 
 export interface Gateway {
@@ -77,7 +77,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       name: 'gateway',
       ready: () => listening && !style.draining,
       degraded: () => degradations(node),
-      details: () => ({ sessions: door.kept.size, ...door.kept.counts }),
+      details: () => ({ sessions: door.kept.size, backends: Object.fromEntries(door.kept.counts) }),
     },
     drain: () => {
       style.draining = true;
@@ -92,7 +92,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 }
 
 /** Everything behind the edges' port. */
-function openDoor({ node, metrics, closed }: GatewayParts, style: ReplyStyle) {
+function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const { config, clock, registry, backends, gates, log } = node;
   const { cacheEntries, knownEntries, knownFor, answerTtl, assumedLife, grace } = config.gateway;
   const checkMetrics = new CheckMetrics(metrics);
@@ -122,6 +122,7 @@ function openDoor({ node, metrics, closed }: GatewayParts, style: ReplyStyle) {
   if (directory.isOpen) {
     log.warn({}, 'no edges are configured: whoever asks from an address in gateway.edgesFrom is one');
   }
+  const webhook = new SessionsWebhook(node.redis, registry, clock);
   const why = new Why({
     clock,
     log,
@@ -132,6 +133,7 @@ function openDoor({ node, metrics, closed }: GatewayParts, style: ReplyStyle) {
   metrics.read(METRICS.whyDropped, () => [{ value: why.dropped }]);
   metrics.read(METRICS.cacheEntries, () => [{ value: memory.size }]);
   metrics.read(METRICS.knownViewers, () => [{ value: known.size }]);
+  metrics.read(METRICS.viewers, () => viewersByStanding(kept.counts));
   const door = new CheckDoor({
     clock,
     log,
@@ -142,7 +144,7 @@ function openDoor({ node, metrics, closed }: GatewayParts, style: ReplyStyle) {
     style,
     nextId,
     record: (check, settled) => why.record(check, settled),
-    closed,
+    closed: (edge, body) => webhook.closed(edge, body),
     backends: traits,
     metrics: checkMetrics,
     strangers: new ThrottledLog(log, clock),

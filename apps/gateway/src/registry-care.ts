@@ -6,6 +6,8 @@ import { EpochWatcher, healRegistry, SignsOfLife } from '#usher/sessions';
 
 /** Signs of life leave this gateway so often: what a killed gateway loses of them, ms. */
 const FLUSH_EVERY = 10_000;
+/** Redis may have been away for some time before that was noticed, ms. */
+const UNNOTICED = 5_000;
 /** Known viewers that are offered back at once, and the pause after them, ms: 2,000 a second. */
 const OFFERED = 50;
 const OFFER_PAUSE = 25;
@@ -34,19 +36,24 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
   });
   const note = setInterval(() => noteSeen(node, held, signs), FLUSH_EVERY).unref();
   let healing = Promise.resolve();
-  const heal = (why: string): void => {
+  const heal = (why: string, openedSince?: number): void => {
     healing = healing
       .then(async () => {
-        const healed = await healRegistry(held.kept.sessions(), redis, registry, clock, { signal });
+        const sessions = held.kept.sessions(openedSince);
+        const healed = await healRegistry(sessions, redis, registry, clock, { signal });
         await offerKnown(node, held, signal);
         log.info({ ...healed }, `${why}: what this gateway holds was offered back`);
       })
       .catch((error: unknown) => log.warn({ error }, 'what this gateway holds could not be offered back'));
   };
   const epoch = new EpochWatcher(redis, () => heal('Redis came back empty'));
-  const stopListening = redis.onAway((away) => {
-    if (away) log.warn({}, 'Redis is away: checks go on without it');
-    else heal('Redis is back');
+  let awaySince = clock.now();
+  const stopListening = redis.onAway((away, trouble) => {
+    if (away) {
+      awaySince = clock.now();
+      log.warn({ trouble }, 'Redis is away: checks go on without it');
+      // Older ones are in Redis, or were closed since: what is offered back would rise from the dead.
+    } else heal('Redis is back', awaySince - UNNOTICED);
   });
   news.on('gap', held.forget);
   news.on('breaker', (backend, now) => {

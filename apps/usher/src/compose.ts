@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { startControl } from '../../control/src/control.js';
 import { startGateway } from '../../gateway/src/gateway.js';
 import { startWorker } from '../../worker/src/worker.js';
 import type { RunningRole, Runtime } from './role.js';
@@ -7,11 +8,7 @@ import type { RoleTable } from './start.js';
 /** The processes' composition roots, as roles of this one. */
 export const ROLES: RoleTable = {
   gateway: async ({ cluster, metrics }: Runtime): Promise<RunningRole> => {
-    const gateway = await startGateway({
-      node: cluster,
-      metrics,
-      closed: () => Promise.resolve(),
-    });
+    const gateway = await startGateway({ node: cluster, metrics });
     return {
       health: gateway.health,
       close: async ({ drainMs }) => {
@@ -21,10 +18,6 @@ export const ROLES: RoleTable = {
       },
     };
   },
-  worker: ({ cluster }: Runtime): Promise<RunningRole> => startWorker(cluster),
-  control: () =>
-    Promise.resolve({
-      health: { name: 'control', ready: () => true, degraded: () => [] },
-      close: () => Promise.resolve(),
-    }),
+  worker: ({ cluster, metrics }: Runtime): Promise<RunningRole> => startWorker(cluster, metrics),
+  control: ({ cluster, metrics }: Runtime): Promise<RunningRole> => startControl({ node: cluster, metrics }),
 };

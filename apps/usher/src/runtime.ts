@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from '#usher/config';
 import { createLogger, Metrics } from '#usher/observe';
-import { startNode, type ClusterNode } from '#usher/node';
+import { readNodeMetrics, startNode, type ClusterNode } from '#usher/node';
 import { checkRedis, ClusterClock, connectRedis, createSealer, startEmbeddedRedis } from '#usher/redis';
 import type { RoleName, Runtime } from './role.js';
 import { ownSecret } from './secret-file.js';
@@ -58,6 +58,7 @@ export async function startRuntime(
     await clock.start();
     const shared = { config, log, redis, clock, random: Math.random, sealer };
     cluster = await startNode({ ...shared, ...node, roles });
+    readNodeMetrics(cluster, metrics);
     return { ...shared, metrics, node, cluster, close };
   } catch (error) {
     await close();

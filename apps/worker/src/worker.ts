@@ -1,7 +1,6 @@
 import { StreamServer } from '#usher/bus';
 import type { ClusterNode } from '#usher/node';
-import type { HealthContribution } from '#usher/observe';
-import { NestLog } from '#usher/observe';
+import { METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/observe';
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { CheckController, NODE } from './check.controller.js';
@@ -30,7 +29,7 @@ class WorkerModule {
 }
 
 /** Consumes checks and asks the backends: one lane for each backend and group, none wider than its places. */
-export async function startWorker(node: ClusterNode): Promise<Worker> {
+export async function startWorker(node: ClusterNode, metrics: Metrics): Promise<Worker> {
   const { connect, id, clock, membership, news, log } = node;
   const slots = slotsOf(node);
   const lanes = Object.fromEntries([...slots.keys()].map((lane) => [lane, slots.get(lane)!()]));
@@ -40,7 +39,8 @@ export async function startWorker(node: ClusterNode): Promise<Worker> {
     logger: new NestLog(log),
     abortOnError: false,
   });
-  news.on('isolated', (backend, isolated) => (isolated ? server.pause(backend) : server.resume(backend)));
+  news.on('isolated', () => pauseIsolated(server, node));
+  readServer(server, metrics);
   await app.listen();
   const divide = setInterval(() => divideSlots(server, slots, lanes), DIVIDE_EVERY);
   let consumedAt = clock.monotonic();
@@ -63,6 +63,17 @@ export async function startWorker(node: ClusterNode): Promise<Worker> {
   };
 }
 
+function readServer(server: StreamServer, metrics: Metrics): void {
+  metrics.read(METRICS.busServed, () => {
+    const { taken, replied, failed, expired, malformed } = server.stats();
+    const results = { taken, replied, failed, expired, malformed };
+    return Object.entries(results).map(([result, value]) => ({ value, labels: { result } }));
+  });
+  metrics.read(METRICS.busLag, () =>
+    Object.entries(server.stats().lag).map(([lane, value]) => ({ value, labels: { lane } })),
+  );
+}
+
 type Slots = ReadonlyMap<string, () => number>;
 
 /** A lane is as wide as its backend's places in this process; a group's as its widest member's. */
@@ -73,6 +84,14 @@ function slotsOf({ config, gates }: ClusterNode): Slots {
     slots.set(name, () => Math.max(...backends.map(places)));
   }
   return slots;
+}
+
+/** What this process cannot reach others answer: it takes nothing from the lanes of an isolated backend, or of its groups. */
+function pauseIsolated(server: StreamServer, { config, gates }: ClusterNode): void {
+  const isIsolated = (backend: string): boolean => gates.gates.get(backend)?.isolated === true;
+  const turn = (lane: string, paused: boolean): void => (paused ? server.pause(lane) : server.resume(lane));
+  for (const name of Object.keys(config.backends)) turn(name, isIsolated(name));
+  for (const [name, { backends }] of Object.entries(config.groups)) turn(name, backends.some(isIsolated));
 }
 
 /** Others came or went. Only a change is told: each wakes the reader. */

@@ -1,4 +1,4 @@
-import type { Clock, Decision, Session } from '#usher/domain';
+import type { Clock, Decision, Session, Source } from '#usher/domain';
 import { LRUCache } from 'lru-cache';
 
 /** A decision that this process keeps for one session and one fingerprint. */
@@ -19,13 +19,21 @@ export interface Kept {
   seen: boolean;
 }
 
-/** Sessions of stand-ins, and of decisions, as gauges. */
+/** Sessions by what they rest on: a decision, or what stood in for one. Never summed: only `onTrust` are free. */
 export interface KeptCounts {
   decided: number;
   carried: number;
   known: number;
   onTrust: number;
 }
+
+const NONE: Readonly<KeptCounts> = { decided: 0, carried: 0, known: 0, onTrust: 0 };
+const STANDINGS: Readonly<Partial<Record<Source, keyof KeptCounts>>> = {
+  stale: 'carried',
+  known: 'known',
+  'fail-open': 'onTrust',
+  overload: 'onTrust',
+};
 
 /** One string for a session's name; a session id may hold anything but is the last part. */
 export const keptName = (edge: string, sessionId: string): string => `${edge}/${sessionId}`;
@@ -37,7 +45,7 @@ export const keptName = (edge: string, sessionId: string): string => `${edge}/${
 export class KeptDecisions {
   /** Raised after a gap in the control stream: each entry is checked once at its next use. */
   generation = 0;
-  readonly counts: KeptCounts = { decided: 0, carried: 0, known: 0, onTrust: 0 };
+  private readonly counted = new Map<string, KeptCounts>();
   private readonly byName: LRUCache<string, Kept>;
   private seen: Kept[] = [];
 
@@ -102,10 +110,11 @@ export class KeptDecisions {
     return kept !== undefined && kept.until > this.clock.monotonic() ? kept.session : undefined;
   }
 
-  /** Every allow's session that still holds here, for healing. */
-  *sessions(): Generator<Session> {
-    for (const kept of this.byName.values()) {
-      if (kept.session !== undefined && kept.until > this.clock.monotonic()) yield kept.session;
+  /** The sessions that still hold here, for healing; with `openedSince` (cluster time, ms) only the newer ones. */
+  *sessions(openedSince = 0): Generator<Session> {
+    for (const { session, until } of this.byName.values()) {
+      if (session === undefined || session.openedAt < openedSince) continue;
+      if (until > this.clock.monotonic()) yield session;
     }
   }
 
@@ -113,21 +122,15 @@ export class KeptDecisions {
     return this.byName.size;
   }
 
-  private count(kept: Kept, by: 1 | -1): void {
-    if (kept.session === undefined) return;
-    switch (kept.session.source) {
-      case 'stale':
-        this.counts.carried += by;
-        break;
-      case 'known':
-        this.counts.known += by;
-        break;
-      case 'fail-open':
-      case 'overload':
-        this.counts.onTrust += by;
-        break;
-      default:
-        this.counts.decided += by;
-    }
+  /** How many sessions rest on what, by backend ('' where none was asked). */
+  get counts(): ReadonlyMap<string, Readonly<KeptCounts>> {
+    return this.counted;
+  }
+
+  private count({ session }: Kept, by: 1 | -1): void {
+    if (session === undefined) return;
+    let counts = this.counted.get(session.backend);
+    if (counts === undefined) this.counted.set(session.backend, (counts = { ...NONE }));
+    counts[STANDINGS[session.source] ?? 'decided'] += by;
   }
 }

@@ -44,7 +44,7 @@ export interface CheckDoorParts {
   /** Where answers are recorded for `why`. */
   readonly record: (check: Check, settled: Settled) => void;
   /** The edge says that sessions ended; the body is as it came. */
-  readonly closed: (edge: string, body: unknown) => Promise<void>;
+  readonly closed: (edge: string, body: unknown) => Promise<unknown>;
 }
 
 /** Where edges knock: names the edge, reads its language, asks the ladder, answers in its language. */

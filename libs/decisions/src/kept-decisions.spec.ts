@@ -1,0 +1,38 @@
+import type { Decision, Session, Source } from '#usher/domain';
+import { ManualClock } from '#usher/testing';
+import { KeptDecisions } from './kept-decisions.js';
+
+const clock = new ManualClock();
+
+function keep(kept: KeptDecisions, name: string, backend: string, source: Source, standIn = true): void {
+  const decision: Decision = { allow: true, source, reason: 'on-trust', backend };
+  const session = { edge: 'astra-1', sessionId: name, backend, source } as Session;
+  const until = clock.monotonic() + 60_000;
+  kept.keep({ name, fingerprint: 'f', decision, session, standIn, until, generation: 0, seen: false });
+}
+
+describe('the counts of what is kept', () => {
+  it('go by backend and by what a session rests on', () => {
+    const kept = new KeptDecisions(clock, 100);
+    keep(kept, '1', 'portal', 'backend', false);
+    keep(kept, '2', 'portal', 'stale');
+    keep(kept, '3', 'portal', 'known');
+    keep(kept, '4', 'portal', 'fail-open');
+    keep(kept, '5', 'portal', 'overload');
+    keep(kept, '6', 'billing', 'direct', false);
+    expect(kept.counts.get('portal')).toEqual({ decided: 1, carried: 1, known: 1, onTrust: 2 });
+    expect(kept.counts.get('billing')).toEqual({ decided: 1, carried: 0, known: 0, onTrust: 0 });
+  });
+
+  it('follow what is replaced, pushed out and dropped', () => {
+    const kept = new KeptDecisions(clock, 2);
+    keep(kept, '1', 'portal', 'fail-open');
+    keep(kept, '1', 'portal', 'backend', false);
+    expect(kept.counts.get('portal')).toMatchObject({ decided: 1, onTrust: 0 });
+    keep(kept, '2', 'portal', 'known');
+    keep(kept, '3', 'portal', 'fail-open');
+    expect(kept.counts.get('portal')).toMatchObject({ decided: 0, known: 1, onTrust: 1 });
+    kept.dropStandIns('portal');
+    expect(kept.counts.get('portal')).toEqual({ decided: 0, carried: 0, known: 0, onTrust: 0 });
+  });
+});
