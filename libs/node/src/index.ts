@@ -1,4 +1,5 @@
 export type { Announcer } from './announcer.js';
+export { readNodeMetrics } from './node-metrics.js';
 export type { Role } from './peers.js';
 export type { Settle } from './settlement.js';
 export type { QuestionCodec } from './question-codec.js';

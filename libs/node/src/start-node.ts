@@ -3,6 +3,7 @@ import type { BreakerRecord, Gates } from '#usher/backends';
 import { BUS_REDIS_OPTIONS, Membership, StreamClient, type ConnectionFactory } from '#usher/bus';
 import type { Config } from '#usher/config';
 import type { BackendAnswer, BackendPort, Check, Log, Random } from '#usher/domain';
+import { LatencyFamily } from '#usher/observe';
 import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } from '#usher/redis';
 import { RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
 import { Announcer } from './announcer.js';
@@ -10,6 +11,7 @@ import { peersOf, type Role } from './peers.js';
 import { identified } from './identified.js';
 import { questionCodec, type QuestionCodec } from './question-codec.js';
 import { settlement, type Settle } from './settlement.js';
+import { timedAdapter } from './timed-adapter.js';
 
 export interface NodeOptions {
   readonly config: Config;
@@ -29,6 +31,7 @@ export interface NodeOptions {
 /** What every process of ours has, whatever it does: Redis, time, the bus, who else lives, the breakers, the backends. */
 export interface ClusterNode {
   readonly id: string;
+  readonly version: string;
   readonly config: Config;
   readonly log: Log;
   readonly roles: readonly Role[];
@@ -43,6 +46,8 @@ export interface ClusterNode {
   readonly connect: ConnectionFactory;
   readonly adapters: ReadonlyMap<string, Adapter>;
   readonly gates: Gates;
+  /** Of calls, by backend. */
+  readonly callTimes: LatencyFamily;
   readonly backends: BackendPort;
   readonly registry: RedisSessionRegistry;
   readonly known: RedisKnownViewers;
@@ -62,8 +67,12 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   const shared = { connect, id, now: () => clock.now() };
   const membership = new Membership({ ...shared, role: roles.join('+'), host, version });
   const bus = new StreamClient({ ...shared, membership });
+  const callTimes = new LatencyFamily();
   const adapters = new Map(
-    Object.entries(config.backends).map(([name, backend]) => [name, createAdapter(name, backend, { clock })]),
+    Object.entries(config.backends).map(([name, backend]) => [
+      name,
+      timedAdapter(createAdapter(name, backend, { clock }), callTimes.of(name)),
+    ]),
   );
   const { shards } = config.redis;
   const registry = new RedisSessionRegistry(redis, clock, {
@@ -102,6 +111,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   await Promise.all([membership.start(), bus.connect().catch(() => undefined), gates.board.start()]);
   return {
     id,
+    version,
     config,
     log,
     roles,
@@ -114,6 +124,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     connect,
     adapters,
     gates,
+    callTimes,
     news,
     questions: questionCodec(sealer),
     registry,

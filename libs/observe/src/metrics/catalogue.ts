@@ -74,13 +74,13 @@ export const METRICS = {
   }),
   backendCalls: define({
     name: 'usher_backend_calls_total',
-    help: 'Calls to a backend by result: allow, deny, or the reason why no answer could be had.',
+    help: 'Questions for a backend by how they ended: allow, deny, or why no answer could be had.',
     kind: 'counter',
     labels: ['backend', 'result'],
   }),
   backendDuration: define({
     name: 'usher_backend_call_duration_seconds',
-    help: 'Time of one call to a backend.',
+    help: 'Time of one call to a backend, probes and calls for a second opinion included.',
     kind: 'histogram',
     labels: ['backend'],
   }),
@@ -90,23 +90,35 @@ export const METRICS = {
     kind: 'gauge',
     labels: ['backend'],
   }),
-  busLag: define({
-    name: 'usher_bus_lag_seconds',
-    help: 'Age of the last question at the moment it was read from the bus.',
-    kind: 'gauge',
-    labels: ['lane'],
-  }),
-  busMessages: define({
-    name: 'usher_bus_messages_total',
-    help: 'Messages of the bus by what became of them: sent, answered, taken, expired, refused.',
+  busAsked: define({
+    name: 'usher_bus_asked_total',
+    help: 'Questions that this process put on the bus: sent, and how they ended but for those that ran out of time.',
     kind: 'counter',
     labels: ['result'],
   }),
   busTimeouts: define({
     name: 'usher_bus_timeouts_total',
-    help: 'Questions that nobody took, or that were taken and not answered, in time.',
+    help: 'Questions that no worker took in time (not-taken), or that one took and did not answer in time (silent).',
     kind: 'counter',
     labels: ['kind'],
+  }),
+  busServed: define({
+    name: 'usher_bus_served_total',
+    help: 'Questions that this worker read from the bus: taken, replied, failed, expired (dropped unread), malformed.',
+    kind: 'counter',
+    labels: ['result'],
+  }),
+  busLag: define({
+    name: 'usher_bus_lag',
+    help: 'Questions that wait in a lane of the bus, of the whole cluster; counted every few seconds.',
+    kind: 'gauge',
+    labels: ['lane'],
+  }),
+  busGaps: define({
+    name: 'usher_bus_gaps_total',
+    help: 'Times that events of the control stream were missed; what they told about was read again.',
+    kind: 'counter',
+    labels: [],
   }),
   redisAway: define({
     name: 'usher_redis_away',

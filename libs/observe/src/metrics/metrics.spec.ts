@@ -45,7 +45,7 @@ describe('Metrics', () => {
     });
     metrics.read(METRICS.knownViewers, () => [{ value: 7 }]);
     expect(await lines('usher_known_viewers')).toEqual(['usher_known_viewers 7']);
-    expect(await lines('usher_bus_lag_seconds')).toHaveLength(1_000);
+    expect(await lines('usher_bus_lag')).toHaveLength(1_000);
     const unreadable = (await lines('usher_metrics_unreadable_total')).join('\n');
     for (const { name } of [METRICS.redisAway, METRICS.clockOffset, METRICS.cacheEntries, METRICS.busLag]) {
       expect(unreadable).toContain(`metric="${name}"`);
@@ -59,8 +59,8 @@ describe('Metrics', () => {
         own.read(METRICS.busLag, () => [{ value: 1, labels: { lane } }]);
         const text = await own.text();
         own.close();
-        expect(text.split('\n').filter((line) => line.startsWith('usher_bus_lag_seconds'))).toHaveLength(1);
-        expect(text).toMatch(/^usher_bus_lag_seconds\{lane="(?:[^"\\\n]|\\.)*"\} 1$/m);
+        expect(text.split('\n').filter((line) => line.startsWith('usher_bus_lag'))).toHaveLength(1);
+        expect(text).toMatch(/^usher_bus_lag\{lane="(?:[^"\\\n]|\\.)*"\} 1$/m);
       }),
       { numRuns: 30 },
     );

@@ -71,13 +71,12 @@ export class Metrics {
     });
   }
 
-  /** Latencies by the definition's one label, rendered as a histogram in seconds. */
-  latencies(definition: MetricDefinition): LatencyFamily {
+  /** Latencies by the definition's one label, rendered as a histogram in seconds; `family`: whoever measures has it already. */
+  latencies(definition: MetricDefinition, family = new LatencyFamily()): LatencyFamily {
     const [label] = definition.labels;
     if (definition.kind !== 'histogram' || definition.labels.length !== 1 || label === undefined) {
       throw new Error(`${definition.name}: a histogram with one label is needed here`);
     }
-    const family = new LatencyFamily();
     this.#register(definition, () => Promise.resolve(renderLatencies(definition.name, label, family)));
     return family;
   }
