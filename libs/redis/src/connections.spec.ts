@@ -10,13 +10,20 @@ import {
   startRedis,
   startRedisCluster,
 } from '#usher/testing';
-import { blockingConnection } from './blocking-connection.js';
+import { connectionFactory } from './connection-factory.js';
 import { connectRedis } from './connect-redis.js';
 import { openConnection, readTarget } from './options.js';
 import { sessionKey, aliveKey } from './key-names.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'usher-connections-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** As an owner of a blocking connection has them. */
+const RECONNECTING = {
+  maxRetriesPerRequest: null,
+  retryStrategy: () => 100,
+  sentinelRetryStrategy: () => 100,
+};
 
 describe('settings', () => {
   const wrong: readonly [Parameters<typeof readTarget>[0], string][] = [
@@ -62,7 +69,8 @@ describe('Redis Cluster', () => {
     expect(sizes.reduce((sum, size) => sum + size)).toBe(32);
     for (const size of sizes) expect(size).toBeGreaterThan(0);
 
-    const blocking = blockingConnection(settings);
+    const blocking = connectionFactory(settings)(RECONNECTING);
+    blocking.on('error', () => undefined);
     const read = blocking.blpop('usher:{bus}:list', 4);
     await client.call('RPUSH', ['usher:{bus}:list', 'x']);
     expect(await read).toEqual(['usher:{bus}:list', 'x']);
@@ -102,7 +110,8 @@ describe('Sentinel', () => {
     const sentinel = await startRedis({ port: sentinelPort, sentinel: config });
     const settings = { sentinels: [`127.0.0.1:${sentinelPort}`], timeout: 1_000 };
     const client = connectRedis(settings);
-    const blocking = blockingConnection(settings);
+    const blocking = connectionFactory(settings)(RECONNECTING);
+    blocking.on('error', () => undefined);
     expect(await client.ready()).toBe(true);
     expect(await client.call('SET', ['key', 'value'])).toBe('OK');
     expect(await master.cli('GET', 'key')).toBe('value');
@@ -185,45 +194,6 @@ describe('writing', () => {
     expect(await connection.echo('d')).toBe('d');
     expect(written).toEqual([3, 1]);
     connection.disconnect();
-    await redis.stop();
-  });
-});
-
-describe('blockingConnection', () => {
-  it('reads on after Redis was killed and restarted', async () => {
-    const redis = await startRedis();
-    const troubles: string[] = [];
-    const blocking = blockingConnection({ url: redis.url }, { onTrouble: (why) => troubles.push(why) });
-    const read = blocking.blpop('list', 0);
-    await eventually(async () => (await redis.cli('INFO', 'clients')).includes('blocked_clients:1'));
-    await redis.restart();
-    await redis.cli('RPUSH', 'list', 'x');
-    expect(await read).toEqual(['list', 'x']);
-    blocking.disconnect();
-    await redis.stop();
-  });
-
-  it('leaves a socket that is silent for longer than any BLOCK', async () => {
-    const redis = await startRedis();
-    const blocking = blockingConnection({ url: redis.url }, { maxBlockMs: 100 });
-    await blocking.ping();
-    redis.pause();
-    const closed = new Promise((resolve) => blocking.once('close', resolve));
-    const read = blocking.blpop('list', 0.1).catch((error: unknown) => error);
-    await closed;
-    redis.resume();
-    expect(await read).toBeNull();
-    blocking.disconnect();
-    await redis.stop();
-  });
-
-  it('rejects what waits when it is ended', async () => {
-    const redis = await startRedis();
-    const blocking = blockingConnection({ url: redis.url });
-    const read = blocking.blpop('list', 0);
-    await eventually(async () => (await redis.cli('INFO', 'clients')).includes('blocked_clients:1'));
-    blocking.disconnect();
-    await expect(read).rejects.toThrow('closed');
     await redis.stop();
   });
 });

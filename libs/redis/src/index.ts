@@ -1,5 +1,3 @@
-export { blockingConnection } from './blocking-connection.js';
-export type { BlockingOptions } from './blocking-connection.js';
 export { checkRedis } from './check-redis.js';
 export type { RedisFinding } from './check-redis.js';
 export type { RedisArg, RedisClient, RedisScript } from './client.js';
