@@ -99,6 +99,20 @@ describe('events', () => {
     expect(client.stats().gaps).toBe(1);
   });
 
+  it('a stream made anew is noticed though its ids have passed ours already', async () => {
+    const { client, heard, gaps } = await ear();
+    await emit(client, 'before');
+    await eventually(() => heard.length === 1);
+    const event = JSON.stringify({ v: 1, event: 'news', from: 'x', data: 'first of the new one' });
+    const anew = 'redis.call("DEL", KEYS[1], KEYS[2]) redis.call("XADD", KEYS[1], "*", "m", ARGV[1])';
+    await redis.cli('EVAL', anew, '2', 'usher:control', '{usher:control}:epoch', event);
+    await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await eventually(() => gaps.length > 0);
+    expect(gaps).toEqual(['recreated']);
+    await eventually(() => heard.length === 2);
+    expect(heard).toEqual(['before', 'first of the new one']);
+  });
+
   it('a Redis that comes back with its data is no gap', async () => {
     await redis.stop();
     redis = await startRedis({ persist: true });

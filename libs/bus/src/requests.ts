@@ -1,5 +1,4 @@
 import type { RequestOptions } from './bus-record.js';
-import { DueTimes } from './due-times.js';
 import { encodeData, writeRequest } from './envelope.js';
 import type { Metadata, ReplyEnvelope, ReplyRow } from './envelope.js';
 import type { BusKeys } from './keys.js';
@@ -11,6 +10,8 @@ import { ADD_REQUESTS } from './scripts.js';
 
 /** When the time to be taken is over and the message is gone from its stream, "taken" is on its way: wait this long, ms. */
 const TAKEN_GRACE_MS = 50;
+/** How exact times are kept, ms. */
+const LOOK_MS = 10;
 /** While all servers are full that is looked at again, ms. */
 const FULL_CHECK_MS = 100;
 
@@ -66,7 +67,7 @@ export interface NewRequest {
 export class Requests {
   readonly #pending = new Map<number, PendingRequest>();
   readonly #streams = new Map<string, Map<string, { readonly normal: string; readonly low: string }>>();
-  readonly #due = new DueTimes<PendingRequest>((request) => this.#onDue(request));
+  #timer: NodeJS.Timeout | undefined;
   readonly #stats: RequestStats = { ...NO_REQUESTS };
   /** Never one that another life of this process used: its replies may still lie in the stream. */
   #nextId = Math.floor(Date.now()) * 1000;
@@ -142,7 +143,7 @@ export class Requests {
 
   settleAll(outcome: Outcome): void {
     for (const request of this.#pending.values()) this.#settle(request, outcome);
-    this.#due.clear();
+    clearTimeout(this.#timer);
   }
 
   #stream(route: string, lane: string, low: boolean): string {
@@ -261,12 +262,25 @@ export class Requests {
 
   #watch(request: PendingRequest, at: number): void {
     request.dueAt = Math.min(at, request.deadline);
-    this.#due.add(request, request.dueAt);
+    this.#lookSoon();
   }
 
-  #onDue(request: PendingRequest): void {
+  /**
+   * One timer for all: one each would cost more than the request that it watches, and what is settled is kept by nothing.
+   * After a busy spell answers may lie unread in the socket: one poll phase first.
+   */
+  #lookSoon(): void {
+    this.#timer ??= setTimeout(() => setImmediate(() => this.#lookAtAll()), LOOK_MS);
+  }
+
+  #lookAtAll(): void {
+    this.#timer = undefined;
     const now = performance.now();
-    if (request.settled || now < request.dueAt) return;
+    for (const request of this.#pending.values()) if (now >= request.dueAt) this.#onDue(request, now);
+    if (this.#pending.size > 0) this.#lookSoon();
+  }
+
+  #onDue(request: PendingRequest, now: number): void {
     if (!request.taken) this.#untakenDue(request, now);
     else if (now >= request.replyBy || now >= request.deadline) this.#settle(request, SILENT);
     else this.#watch(request, request.replyBy);
