@@ -27,7 +27,7 @@ export interface RegistryCare {
 
 /** What a gateway does for the registry beside its checks: signs of life, and giving back what Redis lost. */
 export function registryCare(node: ClusterNode, held: Held): RegistryCare {
-  const { redis, registry, clock, log, news } = node;
+  const { redis, registry, clock, config, log, news } = node;
   const ended = new AbortController();
   const { signal } = ended;
   const signs = new SignsOfLife(redis, registry, clock, {
@@ -46,7 +46,9 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
       })
       .catch((error: unknown) => log.warn({ error }, 'what this gateway holds could not be offered back'));
   };
-  const epoch = new EpochWatcher(redis, () => heal('Redis came back empty'));
+  const epoch = new EpochWatcher(redis, () => heal('Redis came back empty'), {
+    shards: config.redis.shards,
+  });
   let awaySince = clock.now();
   const stopListening = redis.onAway((away, trouble) => {
     if (away) {
