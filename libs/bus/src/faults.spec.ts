@@ -60,18 +60,14 @@ describe('the bus while parts break', () => {
   it('a reply that is made while the connections are being killed arrives', async () => {
     let finish: (() => void) | undefined;
     handle = () => new Promise((resolve) => (finish = () => resolve('made meanwhile')));
-    const outcome = client.request('work', 'slow');
-    await eventually(() => finish !== undefined && client.stats().pending === 1);
-    // "taken" must have been read: an untaken request ends when the connection does.
-    const reply = eventually(async () => {
-      const stream = await redis.cli('XRANGE', 'usher:{bus}:replies:asker', '-', '+');
-      return stream.includes('"taken":[');
-    });
-    await reply;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const outcomes: Outcome[] = [];
+    const request = client.ask('work', 'slow', {}, (outcome) => outcomes.push(outcome));
+    // An untaken request ends when the connection does.
+    await eventually(() => request.taken);
     await redis.cli('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     finish!();
-    await expect(outcome).resolves.toEqual({ kind: 'answered', data: 'made meanwhile' });
+    await eventually(() => outcomes.length === 1);
+    expect(outcomes).toEqual([{ kind: 'answered', data: 'made meanwhile' }]);
   });
 
   it('knows at once that Redis is dead, and answers again when an empty one is back', async () => {
@@ -83,13 +79,40 @@ describe('the bus while parts break', () => {
     await eventually(() => server.consuming);
   });
 
-  it('requests under way when Redis dies end before their deadline', async () => {
+  it('a taken request ends in its time when Redis dies meanwhile', async () => {
     handle = () => new Promise(() => undefined);
-    const taken = client.request('work', 'taken', { replyWithinMs: 300 });
-    await eventually(() => handled.includes('taken'));
-    await eventually(() => redis.cli('XLEN', 'usher:{bus}:replies:asker').then((n) => Number(n) > 1));
+    const outcomes: Outcome[] = [];
+    const request = client.ask('work', 'taken', { replyWithinMs: 300 }, (outcome) => outcomes.push(outcome));
+    await eventually(() => request.taken);
     await redis.kill();
-    expect(['silent', 'away']).toContain((await inTime(taken, 2500)).kind);
+    await eventually(() => outcomes.length === 1, { withinMs: 2500 });
+    expect(outcomes).toEqual([{ kind: 'silent' }]);
+  });
+
+  it('requests that nobody has taken when Redis dies end at once', async () => {
+    server.pause('main');
+    const untaken = client.request('work', 'untaken', { deadlineAt: Date.now() + 20_000 });
+    await eventually(async () => (await redis.cli('XLEN', 'usher:{bus}:work:main')) === '1');
+    await redis.kill();
+    await expect(inTime(untaken, 5000)).resolves.toEqual({ kind: 'away' });
+  });
+
+  it('a reply that Redis took along into its grave is written again', async () => {
+    let finish: (() => void) | undefined;
+    handle = () => new Promise((resolve) => (finish = () => resolve('still known')));
+    const outcomes: Outcome[] = [];
+    const request = client.ask('work', 1, { deadlineAt: Date.now() + 20_000 }, (outcome) => {
+      outcomes.push(outcome);
+    });
+    await eventually(() => request.taken);
+    redis.pause();
+    finish!();
+    // Written into the socket, where it stays.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await redis.kill();
+    await redis.restart({ empty: true });
+    await eventually(() => outcomes.length === 1);
+    expect(outcomes).toEqual([{ kind: 'answered', data: 'still known' }]);
   });
 
   it('a FLUSHALL costs no more than a moment', async () => {

@@ -107,13 +107,16 @@ export class ReplyWriter {
     if (!this.parts.line.ready) return this.#dropLate();
     const boxes = this.#boxes;
     this.#boxes = new Map();
-    const commands: Command[] = [];
-    for (const [asker, box] of boxes) this.#entries(asker, box, commands);
+    const writes = [...boxes].flatMap(([asker, box]) => this.#entries(asker, box));
     this.#underWay += 1;
     try {
+      const commands = writes.map(({ command }) => command);
       const answers = await this.parts.line.pipeline(commands, this.parts.timeoutMs);
-      const refused = answers.find(([error]) => error !== null);
-      if (refused !== undefined) this.parts.onTrouble(refused[0]);
+      for (const [index, [error, id]] of answers.entries()) {
+        if (error !== null) this.parts.onTrouble(error);
+        // After a Redis that came back empty the asker makes its stream anew; a crashed one's time runs out.
+        else if (id === null) this.#putBack([[writes[index]!.asker, boxes.get(writes[index]!.asker)!]]);
+      }
     } catch {
       this.#putBack(boxes);
     } finally {
@@ -122,11 +125,14 @@ export class ReplyWriter {
     }
   }
 
-  #entries(asker: string, box: Outbox, commands: Command[]): void {
+  #entries(asker: string, box: Outbox): { readonly asker: string; readonly command: Command }[] {
     const taken = [...box.taken.keys()].join(',');
+    const entries = [];
     for (let from = 0; from === 0 || from < box.rows.length; from += ROWS_PER_ENTRY) {
-      commands.push(this.#entry(asker, from === 0 ? taken : '', box.rows.slice(from, from + ROWS_PER_ENTRY)));
+      const rows = box.rows.slice(from, from + ROWS_PER_ENTRY);
+      entries.push({ asker, command: this.#entry(asker, from === 0 ? taken : '', rows) });
     }
+    return entries;
   }
 
   #entry(asker: string, taken: string, rows: readonly Row[]): Command {
@@ -142,7 +148,7 @@ export class ReplyWriter {
     return ['xadd', key, 'nomkstream', 'maxlen', '~', MAX_ENTRIES, '*', 'm', message, ...bytes];
   }
 
-  #putBack(boxes: ReadonlyMap<string, Outbox>): void {
+  #putBack(boxes: Iterable<readonly [string, Outbox]>): void {
     for (const [asker, box] of boxes) {
       const now = this.#box(asker);
       for (const [id, until] of box.taken) now.taken.set(id, until);
