@@ -14,8 +14,8 @@ export interface UsherCluster {
   readonly workers: readonly UsherProcess[];
   /** The first gateway. */
   readonly gateway: UsherProcess;
-  /** One more, which the cluster knows by now. */
-  add(role: 'gateway' | 'worker'): Promise<UsherProcess>;
+  /** One more, which the cluster knows by now; `own` replaces what is configured for all. */
+  add(role: 'gateway' | 'worker', own?: UsherConfig): Promise<UsherProcess>;
   /** What all processes wrote, those that are gone too. */
   output(): string;
   /** Resolves when every living gateway says that nothing is wrong. */
@@ -34,8 +34,8 @@ export async function startCluster(
   const redis = await startRedis();
   const shared = { ...config, redis: { url: redis.url, timeout: '250ms', ...(config['redis'] as object) } };
   const all: UsherProcess[] = [];
-  const start = async (role: 'gateway' | 'worker'): Promise<UsherProcess> => {
-    const process = await startUsher(role, shared);
+  const start = async (role: 'gateway' | 'worker', own?: UsherConfig): Promise<UsherProcess> => {
+    const process = await startUsher(role, { ...shared, ...own });
     all.push(process);
     return process;
   };
@@ -51,8 +51,8 @@ export async function startCluster(
     get gateway() {
       return those('gateway')[0]!;
     },
-    add: async (role) => {
-      const process = await start(role);
+    add: async (role, own) => {
+      const process = await start(role, own);
       await cluster.whole();
       return process;
     },
@@ -69,7 +69,7 @@ export async function startCluster(
     },
   };
   const roles = [...Array<'worker'>(workers).fill('worker'), ...Array<'gateway'>(gateways).fill('gateway')];
-  const started = await Promise.allSettled(roles.map(start));
+  const started = await Promise.allSettled(roles.map((role) => start(role)));
   const failed = started.find(({ status }) => status === 'rejected');
   if (failed !== undefined) {
     await cluster.stop();
