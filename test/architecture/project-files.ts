@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,4 +24,8 @@ export function projectFiles(folders: readonly string[], end: string): ProjectFi
 
 export function readProjectFile(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
+}
+
+export function isThere(path: string): boolean {
+  return existsSync(join(ROOT, path));
 }
