@@ -16,7 +16,10 @@ export class BusKeys {
 
   /** The stream of one pattern's requests in one lane. */
   requests(route: string, lane: string): string {
-    return `${this.prefix}:{bus}:${encoded(route)}:${encoded(lane)}`;
+    const name = RESERVED.has(route)
+      ? `%${route.charCodeAt(0).toString(16)}${route.slice(1)}`
+      : encoded(route);
+    return `${this.prefix}:{bus}:${name}:${encoded(lane)}`;
   }
 
   /** Beside it: what may wait. */
@@ -33,6 +36,9 @@ export class BusKeys {
     return `${this.prefix}:{bus}:wake:${serverId}`;
   }
 }
+
+/** Patterns that would give the name of another key. */
+const RESERVED: ReadonlySet<string> = new Set(['replies', 'wake']);
 
 /** Percent-encodes all but [A-Za-z0-9._@-]: unambiguous, and legible in redis-cli. */
 function encoded(text: string): string {

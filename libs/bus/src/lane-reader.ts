@@ -1,13 +1,17 @@
+import {
+  bothStreams,
+  expectNoMore,
+  GROUP,
+  readCommand,
+  sharedCount,
+  soloLook,
+  trimCommand,
+} from './lane-look.js';
 import { BusError } from './errors.js';
 import { isReplyError } from './line.js';
 import type { Command, Line } from './line.js';
 import type { Entry, Lane } from './lane.js';
 
-/** All servers are one consumer: without acknowledgements (NOACK) a consumer's name means nothing. */
-export const GROUP = 'servers';
-const CONSUMER = 'any';
-/** Most that one look takes from a lane: keeps the loop's turns short. */
-const BATCH = 128;
 const BLOCK_MS = 2000;
 /** A blocking read may be answered this much after its time, ms; then the connection is dead. */
 const GRACE_MS = 1500;
@@ -261,52 +265,3 @@ const isGone = (error: unknown): boolean =>
   isReplyError(error, 'NOGROUP') || isReplyError(error, 'UNBLOCKED');
 
 type StreamReply = readonly (readonly [key: Buffer, entries: readonly Entry[]])[] | null;
-
-const bothStreams = (lanes: readonly Lane[]): string[] => lanes.flatMap((lane) => [lane.normal, lane.low]);
-
-interface Look {
-  readonly keys: readonly string[];
-  /** Most that each stream may give. */
-  readonly count: number;
-}
-
-/** One stream, with all free slots: normal requests first, low ones when there are no others. */
-const soloLook = (lane: Lane): Look => ({
-  keys: [lane.moreNormal ? lane.normal : lane.low],
-  count: Math.min(lane.free, BATCH),
-});
-
-/** Each stream may give so many: half of the free slots, since a lane has two. */
-function sharedCount(lanes: readonly Lane[]): number {
-  let count = BATCH;
-  for (const lane of lanes) count = Math.min(count, Math.floor(lane.free / 2));
-  return Math.max(1, count);
-}
-
-function expectNoMore(lane: Lane): void {
-  if (lane.moreNormal) lane.moreNormal = false;
-  else lane.moreLow = false;
-}
-
-function readCommand(keys: readonly string[], count: number, blockMs?: number): Command {
-  const wait = blockMs === undefined ? [] : ['block', blockMs];
-  const news = keys.map(() => '>');
-  return [
-    'xreadgroup',
-    'group',
-    GROUP,
-    CONSUMER,
-    'count',
-    count,
-    ...wait,
-    'noack',
-    'streams',
-    ...keys,
-    ...news,
-  ];
-}
-
-function trimCommand(key: string, taken: string): Command {
-  const [ms, seq] = taken.split('-');
-  return ['xtrim', key, 'minid', '=', `${ms}-${Number(seq) + 1}`];
-}

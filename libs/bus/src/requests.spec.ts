@@ -331,12 +331,12 @@ describe('requests', () => {
     const by = Date.now() + 10_000;
     const message = JSON.stringify({ v: 1, id: 7, from: 'x', by, until: by, data: 'ok', colour: 'red' });
     const stream = `${prefix}:{bus}:work:main`;
-    for (const field of ['m {', 'm null', 'm 7', 'q x'])
+    for (const field of ['m {', 'm null', 'm 7', 'q x', 'm {"v":1,"from":"x"}'])
       await redis.cli('XADD', stream, '*', ...field.split(' '));
     await redis.cli('XADD', stream, '*', 'm', message);
     await eventually(() => seen.length === 1);
     expect(seen).toEqual(['ok']);
-    expect(worker.stats().malformed).toBe(4);
+    expect(worker.stats().malformed).toBe(5);
   });
 
   it('drain() takes nothing more, and loses nothing that was taken', async () => {
@@ -347,6 +347,7 @@ describe('requests', () => {
     await eventually(() => gate.seen.length === 5);
     const later = Array.from({ length: 5 }, (_, n) => asker.request('work', n + 5));
     const drained = leaving.drain();
+    expect(leaving.freeSlots()).toEqual({});
     const stays = await server(echo);
     gate.openAll();
     await drained;
@@ -356,6 +357,21 @@ describe('requests', () => {
     );
     expect(leaving.stats().taken + stays.stats().taken).toBe(10);
     expect(leaving.stats().taken).toBe(5);
+  });
+
+  it('counts what waits, by lane', async () => {
+    const gate = new Gate();
+    const worker = await server(gate.handler, { lanes: { main: 1 } });
+    const asker = await client({ timeoutMs: 20_000 });
+    const requests = Array.from({ length: 4 }, (_, n) => asker.request('work', n, { low: n === 3 }));
+    await eventually(() => expect(worker.stats().lag).toEqual({ 'work:main': 2, 'work:main:low': 1 }), {
+      withinMs: 15_000,
+    });
+    while (worker.stats().taken < 4 || worker.stats().busy > 0) {
+      gate.openAll();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(requests);
   });
 
   it('what one asker has under way is bounded', async () => {

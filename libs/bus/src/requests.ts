@@ -2,11 +2,10 @@ import type { RequestOptions } from './bus-record.js';
 import { encodeData, writeRequest } from './envelope.js';
 import type { Metadata, ReplyEnvelope, ReplyRow } from './envelope.js';
 import type { BusKeys } from './keys.js';
-import { isReplyError } from './line.js';
-import type { Argument, Command, Line } from './line.js';
-import { AWAY, FULL, NOBODY, NOT_TAKEN, PendingRequest, SILENT } from './request.js';
+import type { Line } from './line.js';
+import { AWAY, FULL, NOT_TAKEN, PendingRequest, SILENT } from './request.js';
 import type { Outcome, Request } from './request.js';
-import { ADD_REQUESTS } from './scripts.js';
+import { RequestWriter } from './request-writer.js';
 
 /** When the time to be taken is over and the message is gone from its stream, "taken" is on its way: wait this long, ms. */
 const TAKEN_GRACE_MS = 50;
@@ -71,11 +70,18 @@ export class Requests {
   readonly #stats: RequestStats = { ...NO_REQUESTS };
   /** Never one that another life of this process used: its replies may still lie in the stream. */
   #nextId = Math.floor(Date.now()) * 1000;
-  #outgoing: PendingRequest[] = [];
-  #removals: PendingRequest[] = [];
-  #scheduled = false;
+  readonly #writer: RequestWriter;
 
   constructor(private readonly parts: RequestsParts) {
+    this.#writer = new RequestWriter({
+      line: parts.line,
+      maxBacklog: parts.maxBacklog,
+      timeoutMs: parts.commandTimeoutMs,
+      onAdded: (request, entryId) => this.#onAdded(request, entryId),
+      onRefused: (request, outcome) => request.taken || this.#settle(request, outcome),
+      // Not taken by anybody, and nobody can any more.
+      onRemoved: (request) => this.#settle(request, NOT_TAKEN),
+    });
     parts.line.onLost(() => this.#onLost());
   }
 
@@ -158,9 +164,9 @@ export class Requests {
   }
 
   #send(request: PendingRequest): void {
-    this.#outgoing.push(request);
+    this.#stats.sent += 1;
+    this.#writer.add(request);
     this.#watch(request, request.takeBy);
-    this.#schedule();
   }
 
   /** Not before `add` has returned, so that the caller has the request in hand. */
@@ -168,72 +174,9 @@ export class Requests {
     queueMicrotask(() => this.#settle(request, outcome));
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#flush();
-    });
-  }
-
-  /** What one tick has, in one write: a command per stream, and one per removal. */
-  #flush(): void {
-    const removals = this.#removals.map((request): Command => ['xdel', request.stream, request.entryId!]);
-    const removing = this.#removals;
-    const groups = grouped(this.#outgoing);
-    this.#outgoing = [];
-    this.#removals = [];
-    if (removals.length + groups.length > 0) void this.#write(groups, removing, removals);
-  }
-
-  async #write(groups: PendingRequest[][], removing: PendingRequest[], removals: Command[]): Promise<void> {
-    const commands = groups.map((group) => this.#addCommand(group));
-    try {
-      const answers = await this.parts.line.pipeline([...commands, ...removals], this.parts.commandTimeoutMs);
-      for (const [index, group] of groups.entries()) {
-        let [error, ids] = answers[index]!;
-        if (isReplyError(error, 'NOSCRIPT')) [error, ids] = await this.#addUnknown(commands[index]!);
-        this.#onSent(group, error, ids as Buffer[]);
-      }
-      for (const [index, request] of removing.entries()) {
-        // Not taken by anybody, and nobody can any more.
-        if (Number(answers[groups.length + index]![1]) === 1) this.#settle(request, NOT_TAKEN);
-      }
-    } catch {
-      for (const group of groups) this.#onSent(group, GONE, []);
-    }
-  }
-
-  #addCommand(group: readonly PendingRequest[]): Command {
-    const command: Argument[] = [ADD_REQUESTS.sha, 1, group[0]!.stream, this.parts.maxBacklog];
-    for (const request of group) {
-      command.push(request.message, request.bytes ?? '');
-      request.sent();
-    }
-    this.#stats.sent += group.length;
-    return ['evalsha', ...command];
-  }
-
-  /** A Redis that does not know the script (yet, or after a restart) is sent all of it. */
-  async #addUnknown([, , ...rest]: Command): Promise<[Error | null, unknown]> {
-    return [
-      null,
-      await this.parts.line.call(['eval', ADD_REQUESTS.source, ...rest], this.parts.commandTimeoutMs),
-    ];
-  }
-
-  #onSent(group: readonly PendingRequest[], error: Error | null, ids: readonly Buffer[]): void {
-    for (const [index, request] of group.entries()) {
-      const id = ids[index];
-      if (id === undefined) {
-        // Only servers make streams: where there is none nobody listens.
-        if (!request.taken) this.#settle(request, error === null ? NOBODY : AWAY);
-        continue;
-      }
-      request.entryId = id.toString();
-      if ((request.withdrawn || request.settled) && !request.taken) this.#remove(request);
-    }
+  #onAdded(request: PendingRequest, entryId: string): void {
+    request.entryId = entryId;
+    if ((request.withdrawn || request.settled) && !request.taken) this.#remove(request);
   }
 
   #onTaken(id: number): void {
@@ -301,9 +244,7 @@ export class Requests {
 
   /** Takes the message out of its stream; before it is known there, when it is. */
   #remove(request: PendingRequest): void {
-    if (request.entryId === undefined) return;
-    this.#removals.push(request);
-    this.#schedule();
+    if (request.entryId !== undefined) this.#writer.remove(request);
   }
 
   /** Bound, since each request carries it. */
@@ -333,27 +274,6 @@ export class Requests {
       });
     }
   }
-}
-
-const GONE = new Error('no answer');
-/** More in one command would keep Redis from others, and the servers waiting, for too long. */
-const GROUP_SIZE = 32;
-
-/** What is still to be sent, by stream. */
-function grouped(requests: readonly PendingRequest[]): PendingRequest[][] {
-  const groups: PendingRequest[][] = [];
-  const open = new Map<string, PendingRequest[]>();
-  for (const request of requests) {
-    if (request.settled) continue;
-    let group = open.get(request.stream);
-    if (group === undefined || group.length === GROUP_SIZE) {
-      group = [];
-      groups.push(group);
-      open.set(request.stream, group);
-    }
-    group.push(request);
-  }
-  return groups;
 }
 
 const COUNTED_AS = {

@@ -1,21 +1,18 @@
 import { Server } from '@nestjs/microservices';
-import { RpcException } from '@nestjs/microservices';
 import type { CustomTransportStrategy, MessageHandler } from '@nestjs/microservices';
 import { finalize, isObservable } from 'rxjs';
-import type { Observable } from 'rxjs';
 import { BusContext } from './bus-context.js';
-import { dataOf, encodeData, isTooNew, readEnvelope, VERSION } from './envelope.js';
-import type { EncodedData, ReplyKind, RequestEnvelope } from './envelope.js';
 import { Events } from './events.js';
 import { BusKeys } from './keys.js';
 import { Lane } from './lane.js';
-import type { Entry } from './lane.js';
 import { LaneReader } from './lane-reader.js';
 import { Line } from './line.js';
 import type { Membership } from './membership.js';
 import { checkBusOptions, checkPositive } from './options.js';
 import type { BusOptions, CheckedBusOptions } from './options.js';
 import { ReplyWriter } from './reply-writer.js';
+import { RequestHandling } from './request-handling.js';
+import type { HandlingStats } from './request-handling.js';
 
 /** For handlers that only this transport serves: `@MessagePattern('check', BUS_TRANSPORT)`. */
 export const BUS_TRANSPORT = Symbol('redis-streams');
@@ -29,14 +26,7 @@ export interface StreamServerOptions extends BusOptions {
   readonly membership?: Membership;
 }
 
-export interface ServerStats {
-  taken: number;
-  replied: number;
-  failed: number;
-  /** Dropped unread: their asker had stopped waiting. */
-  expired: number;
-  /** Entries that were none of ours. */
-  malformed: number;
+export interface ServerStats extends HandlingStats {
   busy: number;
   /** Events missed, as often as it was noticed. */
   gaps: number;
@@ -48,7 +38,6 @@ export interface ServerStats {
 export type BusStatus = 'connected' | 'away';
 
 const UPKEEP_MS = 5000;
-const UNKNOWN_ERROR = { status: 'error', message: 'Internal server error' };
 
 interface ServerParts {
   readonly commands: Line;
@@ -73,7 +62,7 @@ export class StreamServer
   readonly #paused = new Set<string>();
   readonly #drainTimeoutMs: number;
   readonly #membership: Membership | undefined;
-  readonly #counted = { taken: 0, replied: 0, failed: 0, expired: 0, malformed: 0 };
+  readonly #counted: HandlingStats = { taken: 0, replied: 0, failed: 0, expired: 0, malformed: 0 };
   readonly #lag: Record<string, number> = {};
   #parts: ServerParts | undefined;
   #upkeep: NodeJS.Timeout | undefined;
@@ -213,14 +202,6 @@ export class StreamServer
     const blocking = new Line(connect, 'blocking');
     const onTrouble = (error: unknown): void => this.logger.error(error);
     const wakeKey = this.#keys.wake(id);
-    const reader = new LaneReader({
-      blocking,
-      commands,
-      wakeKey,
-      timeoutMs,
-      onTrouble,
-      start: (lane, entry) => this.#start(lane, entry),
-    });
     const replies = new ReplyWriter({
       line: commands,
       keys: this.#keys,
@@ -228,6 +209,23 @@ export class StreamServer
       now,
       timeoutMs,
       onTrouble,
+    });
+    const handling = new RequestHandling({
+      replies,
+      now,
+      counted: this.#counted,
+      call: (route, data, context) => this.#call(route, data, context),
+      onDone: (lane) => this.#done(lane),
+      onFull: () => this.#membership?.touch(),
+      onTrouble,
+    });
+    const reader = new LaneReader({
+      blocking,
+      commands,
+      wakeKey,
+      timeoutMs,
+      onTrouble,
+      start: (lane, entry) => handling.start(lane, entry),
     });
     blocking.onReady(() => this._status$.next('connected'));
     blocking.onLost(() => this._status$.next('away'));
@@ -285,42 +283,21 @@ export class StreamServer
     if (any) this.events.start();
   }
 
-  /** One request: dropped if nobody waits, else its handler runs, and its slot frees when that is done. */
-  #start(lane: Lane, [, fields]: Entry): void {
-    let request: RequestEnvelope;
-    try {
-      request = readEnvelope<RequestEnvelope>(fields);
-    } catch {
-      this.#counted.malformed += 1;
-      return this.#doneLater(lane);
-    }
-    if (this.#options.now() > request.by) {
-      this.#counted.expired += 1;
-      return this.#doneLater(lane);
-    }
-    this.#counted.taken += 1;
-    if (lane.free === 0) this.#membership?.touch();
-    this.#parts!.replies.taken(request.from, request.id, request.until);
-    const context = new BusContext([lane.route, lane.name, request.until, request.from, request.meta]);
-    const handled = isTooNew(request)
-      ? Promise.reject(new RpcException(`message of version ${request.v}; this server speaks ${VERSION}`))
-      : this.#handle(this.messageHandlers.get(lane.route)!, dataOf(request, fields), context);
-    void handled.then(
-      (result) => this.#finish(lane, request, result),
-      (error: unknown) => {
-        this.#reply(request, 'error', errorOf(error, this.logger));
-        this.#done(lane);
-      },
-    );
+  #done(lane: Lane): void {
+    const wasFull = lane.free === 0;
+    this.#parts?.reader.freed(lane);
+    if (wasFull) this.#membership?.touch();
+    if (this.#idle !== undefined && this.#busy === 0) this.#idle();
   }
 
-  async #handle(handler: MessageHandler, data: unknown, context: BusContext): Promise<unknown> {
+  /** Through Nest's processing hooks, where some are set; they end with the stream that the handler returned. */
+  async #call(route: string, data: unknown, context: BusContext): Promise<unknown> {
+    const handler = this.messageHandlers.get(route)!;
     if (!this.#hooked) return handler(data, context);
     return new Promise((resolve, reject) => {
       this.runWithProcessingHooks(context, async (end) => {
         try {
           const result: unknown = await handler(data, context);
-          // The hook ends with the stream that the handler returned, where it returned one.
           resolve(isObservable(result) ? result.pipe(finalize(end)) : result);
           if (!isObservable(result)) end();
         } catch (error) {
@@ -329,56 +306,6 @@ export class StreamServer
         }
       });
     });
-  }
-
-  #finish(lane: Lane, request: RequestEnvelope, result: unknown): void {
-    if (isObservable(result)) return this.#stream(lane, request, result);
-    this.#reply(request, 'end', result);
-    this.#done(lane);
-  }
-
-  #done(lane: Lane): void {
-    const wasFull = lane.free === 0;
-    this.#parts?.reader.freed(lane);
-    if (wasFull) this.#membership?.touch();
-    if (this.#idle !== undefined && this.#busy === 0) this.#idle();
-  }
-
-  /** Not at once: a batch of expired requests would recurse through those that wait for a slot. */
-  #doneLater(lane: Lane): void {
-    queueMicrotask(() => this.#done(lane));
-  }
-
-  /** As Nest's transports do: each value is a reply; the end is told apart. */
-  #stream(lane: Lane, request: RequestEnvelope, values: Observable<unknown>): void {
-    values.subscribe({
-      next: (value) => this.#reply(request, 'more', value),
-      error: (error: unknown) => {
-        this.#reply(request, 'error', thrownBy(error));
-        this.#done(lane);
-      },
-      complete: () => {
-        this.#reply(request, 'end', undefined);
-        this.#done(lane);
-      },
-    });
-  }
-
-  #reply(request: RequestEnvelope, kind: ReplyKind, value: unknown): void {
-    const data = this.#encoded(value);
-    if (data === undefined) return this.#reply(request, 'error', UNKNOWN_ERROR);
-    if (kind === 'error') this.#counted.failed += 1;
-    else if (kind === 'end') this.#counted.replied += 1;
-    this.#parts?.replies.reply(request.from, request.id, kind, data, request.until);
-  }
-
-  #encoded(value: unknown): EncodedData | undefined {
-    try {
-      return encodeData(value);
-    } catch (error) {
-      this.logger.error(error); // a cycle, a BigInt: the handler's fault
-      return undefined;
-    }
   }
 
   /** Streams expire with the last server; what waits in them is counted. */
@@ -391,20 +318,4 @@ export class StreamServer
       // Away or late: the next time.
     }
   }
-}
-
-/** What a stream of a handler ended with: Nest's filters have made it what shall cross. */
-function thrownBy(error: unknown): unknown {
-  if (error instanceof RpcException) return error.getError();
-  return error instanceof Error ? { status: 'error', message: error.message } : error;
-}
-
-/** A throw outside Nest's filters: only an RpcException may tell the asker anything. */
-function errorOf(error: unknown, logger: { error(message: unknown): void }): unknown {
-  if (!(error instanceof RpcException)) {
-    logger.error(error);
-    return UNKNOWN_ERROR;
-  }
-  const told = error.getError();
-  return typeof told === 'object' ? told : { status: 'error', message: told };
 }
