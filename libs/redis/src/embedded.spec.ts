@@ -147,7 +147,7 @@ describe('startEmbeddedRedis', () => {
     expect(await ask(url, 'PING')).toBe('PONG');
     usher.stdin!.write('stop\n');
     await ended(usher);
-    expect(isAlive(pid)).toBe(false);
+    await eventually(() => !isAlive(pid));
   });
 
   it.each(['alive', 'stopped'])('ends an orphan (%s) of a killed run, and keeps its data', async (state) => {

@@ -14,6 +14,8 @@ import { acceptProxyProtocol } from './proxy-protocol.js';
 const KEEP_ALIVE = 600_000;
 /** Whoever sends its headers slower is cut off, ms. */
 const HEADERS_TIMEOUT = 10_000;
+/** What is still being sent after a refusal is read away for so long, ms. */
+const LINGER = 2_000;
 /** A webhook's body, bytes. */
 const MAX_BODY = 64 * 1024;
 
@@ -89,16 +91,27 @@ type ConnectionError = Parameters<NonNullable<FastifyServerOptions<Server>['clie
 const rawPacketOf = (error: ConnectionError): Buffer | undefined =>
   Buffer.isBuffer(error.rawPacket) ? error.rawPacket : undefined;
 
+/** The packet in which the limit was passed starts with a request line that is too long; of a later packet nobody knows. */
+function startsWithLongLine(packet: Buffer | undefined, maxRequestLine: number): boolean {
+  if (packet === undefined || !/^[A-Z]+ /.test(packet.toString('latin1', 0, 16))) return false;
+  const end = packet.indexOf('\n');
+  return end === -1 || end > maxRequestLine;
+}
+
 /** What node's parser refuses never becomes a request; it still gets an answer that says why. */
 function refuse(error: ConnectionError, socket: Socket, maxRequestLine: number): void {
+  // More of the same request: it was answered, and the rest of it is read away.
+  if (socket.writableEnded) return;
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const firstLineEnds = rawPacketOf(error)?.indexOf('\n') ?? -1;
-  const longLine = tooLarge && (firstLineEnds === -1 || firstLineEnds > maxRequestLine);
+  const longLine = tooLarge && startsWithLongLine(rawPacketOf(error), maxRequestLine);
   const status = longLine
     ? '414 URI Too Long'
     : tooLarge
       ? '431 Request Header Fields Too Large'
       : '400 Bad Request';
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  // Closing while there is something unread would be a reset, and the answer would be lost with it.
+  socket.resume();
+  setTimeout(() => socket.destroy(), LINGER).unref();
 }

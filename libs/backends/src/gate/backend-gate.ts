@@ -220,10 +220,13 @@ export class BackendGate {
   ): Promise<BackendAnswer> {
     return new Promise((resolve) => {
       let gone = false;
-      const limit = setTimeout(() => {
-        gone = true;
-        resolve(tooLate());
-      }, left);
+      const limit = setTimeout(
+        () => {
+          gone = true;
+          resolve(tooLate());
+        },
+        Math.max(0, left),
+      );
       void call.then((answer) => {
         clearTimeout(limit);
         if (!gone) resolve(answer);
