@@ -286,6 +286,34 @@ describe('requests', () => {
     expect(outcomes.length).toBe(1);
   });
 
+  it('waits on for servers that have been full for less than a heartbeat', async () => {
+    const parts = { connect, prefix, host: 'h', version: '1', beatMs: 10_000, validMs: 30_000 };
+    const workerSide = new Membership({ ...parts, role: 'worker' });
+    const askerSide = new Membership({ ...parts, role: 'gateway' });
+    closers.push(
+      () => workerSide.leave(),
+      () => askerSide.leave(),
+    );
+    const gate = new Gate();
+    await server(gate.handler, { lanes: { main: 1 }, membership: workerSide });
+    await workerSide.start();
+    await askerSide.start();
+    const asker = await client({ membership: askerSide });
+    expect(askerSide.isFull('work', 'main')).toBe(false);
+    const first = asker.request('work', 'first', { waitWhileFull: true });
+    await eventually(() => gate.seen.includes('first'));
+    const waits = asker.request('work', 'second', { takeWithinMs: 500, waitWhileFull: true });
+    await eventually(() => askerSide.isFull('work', 'main'));
+    let ended = false;
+    void waits.then(() => (ended = true));
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(ended).toBe(false);
+    gate.openAll();
+    await eventually(() => gate.seen.includes('second'));
+    gate.openAll();
+    expect((await Promise.all([first, waits])).map(({ kind }) => kind)).toEqual(['answered', 'answered']);
+  });
+
   it('waits on while heartbeats say that all servers are full, and ends full', async () => {
     const parts = { connect, prefix, host: 'h', version: '1', beatMs: 100, validMs: 1000 };
     const workerSide = new Membership({ ...parts, role: 'worker' });

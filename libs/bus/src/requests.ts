@@ -13,6 +13,8 @@ const TAKEN_GRACE_MS = 50;
 const LOOK_MS = 10;
 /** While all servers are full that is looked at again, ms. */
 const FULL_CHECK_MS = 100;
+/** So long before the time to be taken is over heartbeats are read anew: what they told may be a second old, ms. */
+const NEWS_MS = 30;
 
 export interface RequestStats {
   sent: number;
@@ -50,6 +52,8 @@ export interface RequestsParts {
   readonly maxBacklog: number;
   readonly maxPending: number;
   readonly isFull: (route: string, lane: string) => boolean;
+  /** Reads the heartbeats anew; `isFull` tells what they said as soon as they are there. */
+  readonly askForNews: () => void;
 }
 
 export interface NewRequest {
@@ -166,7 +170,7 @@ export class Requests {
   #send(request: PendingRequest): void {
     this.#stats.sent += 1;
     this.#writer.add(request);
-    this.#watch(request, request.takeBy);
+    this.#watch(request, request.waitWhileFull ? request.takeBy - NEWS_MS : request.takeBy);
   }
 
   /** Not before `add` has returned, so that the caller has the request in hand. */
@@ -236,6 +240,10 @@ export class Requests {
       return this.#settle(request, full ? FULL : NOT_TAKEN);
     }
     if (full) return this.#watch(request, now + FULL_CHECK_MS);
+    if (now < request.takeBy) {
+      this.parts.askForNews();
+      return this.#watch(request, request.takeBy);
+    }
     if (request.withdrawn) return this.#settle(request, NOT_TAKEN);
     request.withdrawn = true;
     this.#remove(request);

@@ -170,6 +170,7 @@ export class StreamClient extends ClientProxy<Record<string, (...args: unknown[]
       now,
       commandTimeoutMs: timeoutMs,
       isFull: (route, lane) => this.#membership?.isFull(route, lane) === true,
+      askForNews: () => this.#membership?.touch(),
     });
     const onReplies = requests.onReplies.bind(requests);
     const replies = new ReplyReader({ commands, blocking, keys, id, timeoutMs, onReplies });
