@@ -334,7 +334,11 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   control: z
-    .strictObject({ listen: address.default('127.0.0.1:9067').describe('Operators’ API.') })
+    .strictObject({
+      listen: address
+        .default('127.0.0.1:9067')
+        .describe('Where operators will ask. Nothing listens there yet.'),
+    })
     .prefault({}),
   log: z
     .strictObject({

@@ -9,8 +9,6 @@ export const REASONS = {
   'group-denied': 'Every backend of the group refused this viewer.',
   'group-partial': 'Some backends of the group refused this viewer, and others could not be asked.',
   public: 'The channel or path is public: nobody is asked about it.',
-  'held-denied': 'A hold refuses this viewer until its end.',
-  'held-allowed': 'A hold lets this viewer in until its end.',
   'session-known': 'This session was allowed earlier and its time still runs.',
   'answer-shared': 'The same question was answered a moment ago.',
   'denial-stands':
@@ -37,9 +35,6 @@ export const REASONS = {
   isolated: 'This process of Usher does not reach the backend, and others do.',
   'bulkhead-full': 'Too many calls to this backend were in flight.',
   paced: 'The pace set for this backend was used up.',
-  'not-taken': 'No worker took the question in time.',
-  'bus-timeout': 'A worker took the question and did not answer in time.',
-  'bus-unavailable': 'Redis or the bus could not be reached.',
   deadline: 'The time for this check was used up.',
   'unknown-edge': 'The asking address is not configured as an edge.',
   'no-route': 'No route matches this check.',

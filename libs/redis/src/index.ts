@@ -11,19 +11,15 @@ export { startEmbeddedRedis } from './embedded.js';
 export type { EmbeddedRedis, EmbeddedRedisOptions } from './embedded.js';
 export { RedisAwayError, RedisTimeoutError } from './errors.js';
 export {
-  CONTROL,
   EPOCH,
-  HOLDS,
   aliveKey,
   breakerKey,
-  busKey,
   channelKey,
   crc16,
   decodeName,
   encodeName,
   eventsKey,
   knownKey,
-  nodeKey,
   sessionKey,
   shardOf,
   userKey,

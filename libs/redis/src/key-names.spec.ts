@@ -3,14 +3,12 @@ import fc from 'fast-check';
 import {
   aliveKey,
   breakerKey,
-  busKey,
   channelKey,
   crc16,
   decodeName,
   encodeName,
   eventsKey,
   knownKey,
-  nodeKey,
   sessionKey,
   shardOf,
   userKey,
@@ -53,7 +51,6 @@ describe('keys', () => {
     differ((namespace, user) => userKey('07', namespace, user));
     differ((backend, viewer) => knownKey('07', backend, viewer));
     differ(whereKey);
-    differ((a, b) => busKey(a, b));
     differ(breakerKey);
   });
 
@@ -67,8 +64,6 @@ describe('keys', () => {
     expect(eventsKey('07')).toBe('usher:events:{07}');
     expect(knownKey('07', 'portal', 'abc')).toBe('usher:known:{07}:portal:abc');
     expect(whereKey('astra-1', '42')).toBe('usher:where:astra-1:42');
-    expect(busKey('ask', 'portal', 'low')).toBe('usher:{bus}:ask:portal:low');
-    expect(nodeKey('gateway-1')).toBe('usher:node:gateway-1');
     expect(breakerKey('portal')).toBe('usher:breaker:{portal}');
     expect(breakerKey('portal', 'lease')).toBe('usher:breaker:{portal}:lease');
   });
@@ -88,7 +83,6 @@ describe('keys', () => {
         return keys.every((key) => hashTag(key) === shard);
       }),
     );
-    fc.assert(fc.property(hostile, (name) => hashTag(busKey(name)) === 'bus'));
     fc.assert(fc.property(hostile, hostile, (a, b) => hashTag(whereKey(a, b)) === undefined));
   });
 });

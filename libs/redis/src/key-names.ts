@@ -1,8 +1,6 @@
 /** All names of keys in Redis. People read them with redis-cli; what belongs together shares a hash tag, `{07}`. */
 
 /** Streams of control events, tailed by every process. */
-export const CONTROL = 'usher:control';
-export const HOLDS = 'usher:holds';
 /** Made anew with an empty Redis: who sees it change offers back what it remembers. */
 export const EPOCH = 'usher:epoch';
 
@@ -91,16 +89,6 @@ export function knownKey(shard: string, backend: string, viewerKey: string): str
 /** String: the shard of a session; in a slot of its own. */
 export function whereKey(edge: string, id: string): string {
   return `usher:where:${encodeName(edge)}:${encodeName(id)}`;
-}
-
-/** The bus's streams, all in one slot: `usher:{bus}:ask:portal`. */
-export function busKey(...parts: readonly string[]): string {
-  return ['usher:{bus}', ...parts.map(encodeName)].join(':');
-}
-
-/** A living process. */
-export function nodeKey(id: string): string {
-  return `usher:node:${encodeName(id)}`;
 }
 
 /** A backend's breaker: its state, or a part of it such as the lease or the votes; one slot a backend. */

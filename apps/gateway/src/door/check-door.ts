@@ -164,7 +164,7 @@ export class CheckDoor {
     const { log } = this.parts;
     const { id, edge, channel, ip } = check;
     const { source, reason, backend, user, status, tookMs } = decision;
-    const fields = { id, edge, channel, ip, source, reason, backend, user, status, tookMs };
+    const fields = { id, edge, channel, ip, source, reason, backend, user, status, tookMs: rounded(tookMs) };
     if (decision.allow && decision.because === undefined) log.debug(fields, 'allowed');
     else log.info(fields, decision.allow ? 'allowed without a decision' : 'denied');
   }
@@ -188,4 +188,9 @@ function headerBytes(request: IncomingMessage): number {
   let bytes = 0;
   for (const text of request.rawHeaders) bytes += text.length + 2;
   return bytes;
+}
+
+/** Tenths of a millisecond are enough for a log. */
+function rounded(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(ms * 10) / 10;
 }
