@@ -54,8 +54,9 @@ export class Asker {
   ): Promise<Asking> {
     const { check, identity } = context;
     const left = context.deadline - ASKING_MARGIN - this.clock.monotonic();
-    const deadline = this.clock.now() + left;
-    const question: Question = { check, identity, target, known, deadline, ...pass };
+    const askedAt = this.clock.now();
+    const deadline = askedAt + left;
+    const question: Question = { check, identity, target, known, deadline, askedAt, ...pass };
     const asked = await this.bus.ask(question);
     if (asked.kind === 'answered') return { answer: asked.answer, source: 'backend' };
     if (asked.kind === 'full') return { answer: overloaded(target), source: 'backend' };

@@ -12,6 +12,8 @@ export interface Question {
   readonly known: boolean;
   /** Cluster time, ms: after it nobody waits for the answer. */
   readonly deadline: number;
+  /** Cluster time, ms: when it set out. What it spends on its way to a backend's gate is our time, not the backend's. */
+  readonly askedAt?: number;
   /** The half-open lease (see BreakerGate), where this question is the cluster's one probe, by backend. */
   readonly probes?: Readonly<Record<string, string>>;
   /** Members of a group that the breaker keeps back this time (see Admission): taken for suspended. */

@@ -127,6 +127,15 @@ describe('a backend’s gate', () => {
     expect(gate.status().results).toMatchObject({ late: 1, allow: 1 });
   });
 
+  it('takes it for our own fault where the question was longer on its way than the backend has time', async () => {
+    const { backend, release } = heldBack();
+    const { gates } = gatesAround([backend]);
+    const deadline = clock.monotonic() + 20;
+    const answer = await gates.get('portal')!.ask(check, { deadline, onTheWay: 1_900, known: false });
+    expect(answer).toMatchObject({ kind: 'unavailable', because: 'us', reason: 'deadline' });
+    await release();
+  });
+
   it('takes a busy backend for no failure, and slows down', async () => {
     const backend = new ToldBackend();
     backend.answer = () => busy();

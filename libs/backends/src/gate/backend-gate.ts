@@ -13,6 +13,8 @@ import { type Refusal, refuse } from './refusals.js';
 export interface GateAskOptions {
   /** By the monotonic clock, ms: whoever asks waits no longer. A call under way goes on: see `onLate`. */
   readonly deadline: number;
+  /** What the question has spent on its way here, ms: like the wait for a place it is our time. Default 0. */
+  readonly onTheWay?: number;
   /** Was allowed by this backend lately. */
   readonly known: boolean;
   /** This question is the cluster's one probe, under this lease: it waits for nobody, and is not cancelled. */
@@ -118,8 +120,9 @@ export class BackendGate {
     const calledAt = this.options.clock.monotonic();
     const left = options.deadline - calledAt;
     if (left >= this.options.config.timeout) return call;
-    // It is our fault where waiting for a place took more of the time than was left for the backend.
-    const refusalIfLate = calledAt - startedAt > left ? 'deadline' : 'late';
+    // It is our fault where the way here and the wait for a place took more of the time than was left for the backend.
+    const waited = (options.onTheWay ?? 0) + calledAt - startedAt;
+    const refusalIfLate = waited > left ? 'deadline' : 'late';
     return this.#until(left, call, check, () => this.#refuse(refusalIfLate, startedAt));
   }
 

@@ -35,7 +35,9 @@ export class GatedBackends implements BackendPort {
     const gate = this.gates.get(name);
     if (gate === undefined) throw new Error(`there is no backend or group ${name}`);
     if (question.skip?.includes(name) === true) return refuse(name, 'suspended', 0);
-    const { known, probes, unguarded } = question;
-    return await gate.ask(question.check, { deadline, known, probeLease: probes?.[name], unguarded, signal });
+    const { known, probes, unguarded, askedAt } = question;
+    const onTheWay = askedAt === undefined ? 0 : Math.max(0, this.clock.now() - askedAt);
+    const probeLease = probes?.[name];
+    return await gate.ask(question.check, { deadline, onTheWay, known, probeLease, unguarded, signal });
   }
 }
