@@ -1,4 +1,7 @@
-/** Compiles apps/ and libs/ with swc into dist/, copies the Lua scripts, and skips what is current. */
+/**
+ * Compiles apps/, libs/ and the folders named on the command line with swc into dist/, copies the Lua scripts, and
+ * skips what is current.
+ */
 import { mkdir, readdir, readFile, copyFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,6 +9,7 @@ import swc from '@swc/core';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const out = join(root, 'dist');
+const tops = ['apps', 'libs', ...process.argv.slice(2)];
 const copied = /\.(lua|html|css|svg)$/;
 
 /** Every file below a folder. */
@@ -40,7 +44,7 @@ async function compile(source, target) {
 
 const wanted = new Set();
 let built = 0;
-for (const top of ['apps', 'libs']) {
+for (const top of tops) {
   for await (const source of walk(join(root, top))) {
     const name = relative(root, source);
     if (isSource(source)) {
@@ -61,10 +65,12 @@ for (const top of ['apps', 'libs']) {
 }
 
 /** A module that was deleted or renamed must not live on in dist/. */
-try {
-  for await (const path of walk(out)) if (!wanted.has(path)) await rm(path);
-} catch (error) {
-  if (error.code !== 'ENOENT') throw error;
+for (const top of tops) {
+  try {
+    for await (const path of walk(join(out, top))) if (!wanted.has(path)) await rm(path);
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
 }
 const version = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')).version;
 console.log(

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LoadJob, LoadReport } from '../load/load-job.js';
+import { startGenerator, type Generator } from '../processes/generator.js';
+import { startTrivialBackend } from '../processes/http-server.js';
+import { startRedis, type RedisServer } from '../processes/redis.js';
+import { startUsher, type UsherProcess } from '../processes/usher.js';
+
+/** A gateway at work, with all that it needs. */
+export interface Rig {
+  readonly redis: RedisServer;
+  readonly gateway: UsherProcess;
+  stop(): Promise<void>;
+}
+
+/** With no worker the gateway asks the backend itself. */
+export async function startRig({ workers }: { readonly workers: 0 | 1 }): Promise<Rig> {
+  const redis = await startRedis();
+  const backend = await startTrivialBackend();
+  const options = { redisUrl: redis.url, backendPort: backend.port };
+  const worker = workers === 1 ? await startUsher('worker', options) : undefined;
+  const gateway = await startUsher('gateway', options);
+  while (workers === 1 && (await gateway.problems()).length > 0) await delay(100);
+  return {
+    redis,
+    gateway,
+    stop: async () => {
+      await Promise.all([gateway.stop(), worker?.stop(), backend.stop()]);
+      await redis.stop();
+    },
+  };
+}
+
+/** Gives a generator to a figure, and ends it with it. */
+export async function withGenerator<T>(use: (generator: Generator) => Promise<T>): Promise<T> {
+  const generator = startGenerator();
+  try {
+    return await use(generator);
+  } finally {
+    await generator.stop();
+  }
+}
+
+/** The share of a run's checks that another rung than `source` may have answered. */
+const STRAYS = 0.01;
+
+/** Runs a job against a gateway, and rejects when it was not `source` that answered: then another thing was measured. */
+export async function runOnRung(
+  generator: Generator,
+  gateway: UsherProcess,
+  source: string,
+  job: Omit<LoadJob, 'port'>,
+): Promise<LoadReport> {
+  const before = await gateway.answersBySource();
+  const report = await generator.run({ ...job, port: gateway.port });
+  const after = await gateway.answersBySource();
+  const gained = [...after].map(([name, count]) => [name, count - (before.get(name) ?? 0)] as const);
+  const all = gained.reduce((sum, [, count]) => sum + count, 0);
+  const meant = gained.find(([name]) => name === source)?.[1] ?? 0;
+  if (meant < all * (1 - STRAYS)) {
+    const told = gained.filter(([, count]) => count > 0).map(([name, count]) => `${name} ${count}`);
+    throw new Error(`meant to be answered by ${source}, but: ${told.join(', ')}`);
+  }
+  return report;
+}
+
+/** Viewers who have not asked yet: each is a new session, with a token that nobody has seen. */
+export function newViewers(start = 1_000_000): (count: number) => Pick<LoadJob, 'first' | 'count'> {
+  let next = start;
+  return (count) => {
+    next += count;
+    return { first: next - count, count };
+  };
+}

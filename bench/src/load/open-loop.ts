@@ -1,0 +1,37 @@
+import type { Connection } from './connection.js';
+import type { OpenLoop } from './load-job.js';
+import type { Run } from './run-load.js';
+
+/** Timers are not to be trusted below it: a check that is due sooner is waited for turn by turn of the loop, ms. */
+const TIMER_GRAIN = 2;
+
+/** Resolves when every check has been sent. One that finds no free connection waits, and its wait is counted. */
+export function openLoop(run: Run, { rate, seconds, warm }: OpenLoop): Promise<void> {
+  return new Promise((resolve) => {
+    const free: Connection[] = [...run.connections];
+    const total = Math.floor(rate * seconds);
+    const unmeasured = Math.floor(rate * warm);
+    const start = performance.now();
+    let sent = 0;
+    const due = (index: number): number => start + (index * 1000) / rate;
+    const sendAllDue = (): void => {
+      while (sent < total && free.length > 0 && due(sent) <= performance.now()) {
+        if (sent === unmeasured) run.begin();
+        run.send(free.pop()!, due(sent));
+        sent += 1;
+      }
+    };
+    const turn = (): void => {
+      sendAllDue();
+      if (sent === total) return resolve();
+      const wait = due(sent) - performance.now();
+      if (wait > TIMER_GRAIN) setTimeout(turn, wait - TIMER_GRAIN);
+      else setImmediate(turn);
+    };
+    run.onFree = (connection) => {
+      free.push(connection);
+      sendAllDue();
+    };
+    turn();
+  });
+}

@@ -1,0 +1,90 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Samples } from '../statistics.js';
+import { Connection } from './connection.js';
+import type { LoadJob, LoadReport } from './load-job.js';
+import { closedLoop } from './closed-loop.js';
+import { openLoop } from './open-loop.js';
+import { checkOf } from './viewers.js';
+
+/** More viewers than this are written as they ask, fewer in advance. */
+const PREPARED = 20_000;
+/** What is not answered so long after the end fails the run, ms. */
+const PATIENCE = 10_000;
+
+/** What a loop needs of a run, and what it tells. */
+export interface Run {
+  readonly connections: readonly Connection[];
+  /** Puts the next viewer's check on the connection; `since`: when it was due, ms. */
+  send(connection: Connection, since: number): void;
+  /** The measured time begins. */
+  begin(): void;
+  /** The measured time ends before all are answered. A loop that does not say so is measured until they are. */
+  end(): void;
+  /** The loop's own part in an answer: what to do with a free connection. */
+  onFree: (connection: Connection) => void;
+}
+
+/** Runs one job to its end. Rejects when a connection breaks or an answer does not come. */
+export async function runLoad(job: LoadJob): Promise<LoadReport> {
+  const samples = new Samples();
+  const next = checks(job);
+  let [sent, done, refused, inFlight] = [0, 0, 0, 0];
+  let measuring = false;
+  let [began, ended] = [0, 0];
+  let [cpuBegan, cpuEnded] = [0, 0];
+  const answered = (connection: Connection, status: number): void => {
+    inFlight -= 1;
+    done += 1;
+    if (status !== 200) refused += 1;
+    else if (measuring) samples.add(performance.now() - connection.since);
+    run.onFree(connection);
+  };
+  const opened = Array.from({ length: job.connections }, () => Connection.open(job.port, answered));
+  const run: Run = {
+    connections: await Promise.all(opened),
+    send: (connection, since) => {
+      connection.since = since;
+      connection.send(next(sent));
+      sent += 1;
+      inFlight += 1;
+    },
+    begin: () => {
+      measuring = true;
+      began = performance.now();
+      cpuBegan = cpuSeconds();
+    },
+    end: () => {
+      measuring = false;
+      ended = performance.now();
+      cpuEnded = cpuSeconds();
+    },
+    onFree: () => undefined,
+  };
+  await (job.loop.kind === 'closed' ? closedLoop(run, job.loop, job.count) : openLoop(run, job.loop));
+  run.onFree = () => undefined;
+  const patientUntil = performance.now() + PATIENCE;
+  while (inFlight > 0 && performance.now() < patientUntil) await delay(5);
+  if (ended === 0) run.end();
+  for (const connection of run.connections) connection.close();
+  if (inFlight > 0) throw new Error(`${inFlight} of ${sent} checks were not answered, ${done} were`);
+  const seconds = (ended - began) / 1000;
+  return {
+    answered: samples.count,
+    refused,
+    rate: samples.count / seconds,
+    latency: samples.latency(),
+    viewers: Math.min(sent, job.count),
+    generatorBusy: (cpuEnded - cpuBegan) / seconds,
+  };
+}
+
+function checks({ first, count }: LoadJob): (index: number) => Buffer | string {
+  if (count > PREPARED) return (index) => checkOf(first + (index % count));
+  const prepared = Array.from({ length: count }, (_, i) => Buffer.from(checkOf(first + i), 'latin1'));
+  return (index) => prepared[index % count]!;
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}

@@ -1,0 +1,57 @@
+/** The least and the most that the repetitions gave. */
+export interface Spread {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** The middle one; of an even number the mean of the two in the middle. NaN of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = Float64Array.from(values).sort();
+  const middle = sorted.length / 2;
+  return sorted.length % 2 === 1
+    ? sorted[Math.floor(middle)]!
+    : (sorted[middle - 1]! + sorted[middle]!) / 2 || Number.NaN;
+}
+
+export function spread(values: readonly number[]): Spread {
+  return { min: Math.min(...values), max: Math.max(...values) };
+}
+
+/** The value that `share` of the sorted samples do not exceed (nearest rank). NaN of nothing. */
+export function percentile(sorted: Float64Array, share: number): number {
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** Milliseconds. */
+export interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** Latencies as they come in; room for more is made rarely. */
+export class Samples {
+  #values = new Float64Array(65_536);
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(value: number): void {
+    if (this.#count === this.#values.length) {
+      const larger = new Float64Array(this.#values.length * 2);
+      larger.set(this.#values);
+      this.#values = larger;
+    }
+    this.#values[this.#count] = value;
+    this.#count += 1;
+  }
+
+  latency(): Latency {
+    const sorted = this.#values.slice(0, this.#count).sort();
+    const [p50, p99, p999, max] = [0.5, 0.99, 0.999, 1].map((share) => percentile(sorted, share));
+    return { p50: p50!, p99: p99!, p999: p999!, max: max! };
+  }
+}
