@@ -58,6 +58,10 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
     } else heal('Redis is back', awaySince - UNNOTICED);
   });
   news.on('gap', held.forget);
+  // Its id may come again, and what is kept would be offered back to a Redis that lost it.
+  news.on('closed', (names) => {
+    for (const { edge, sessionId } of names) held.kept.dropNamed(edge, sessionId);
+  });
   news.on('breaker', (backend, now) => {
     if (now.state === 'closed') held.kept.dropStandIns(backend);
   });

@@ -53,13 +53,11 @@ export class KeptDecisions {
     private readonly clock: Clock,
     entries: number,
   ) {
-    this.byName = new LRUCache({ max: entries, dispose: (kept) => this.count(kept, -1) });
+    this.byName = new LRUCache({ max: entries, dispose: (kept) => this.forget(kept) });
   }
 
   /** Keeps a decision; what was kept under its name is no longer answered. */
   keep(kept: Kept): void {
-    const earlier = this.byName.peek(kept.name);
-    if (earlier !== undefined) earlier.until = 0;
     this.byName.set(kept.name, kept);
     this.count(kept, 1);
   }
@@ -91,17 +89,30 @@ export class KeptDecisions {
   }
 
   drop(name: string): void {
-    const kept = this.byName.get(name);
-    if (kept === undefined) return;
-    kept.until = 0;
     this.byName.delete(name);
   }
 
-  /** The outage is over: what stood in for this backend's decisions is asked about at its next use. */
+  /**
+   * The outage is over: what stood in for this backend's decisions is asked about at its next use. Who was only carried
+   * through it is remembered as allowed once, or a one-shot token would cut him now.
+   */
   dropStandIns(backend: string): void {
-    for (const [name, kept] of this.byName.entries()) {
-      if (kept.standIn && kept.decision.backend === backend) this.drop(name);
+    const standIns = [...this.byName.values()].filter(
+      ({ standIn, decision }) => standIn && decision.backend === backend,
+    );
+    for (const kept of standIns) {
+      const { name, session, decision } = kept;
+      if (session === undefined || decision.source !== 'stale') this.drop(name);
+      else {
+        const carried: Session = { ...session, state: 'unconfirmed', source: 'session' };
+        this.keep({ ...kept, session: carried, standIn: false, until: 0 });
+      }
     }
+  }
+
+  /** The session is over. */
+  dropNamed(edge: string, sessionId: string): void {
+    this.drop(keptName(edge, sessionId));
   }
 
   /** The session that is kept under a name, if it is still answered from here. */
@@ -125,6 +136,12 @@ export class KeptDecisions {
   /** How many sessions rest on what, by backend ('' where none was asked). */
   get counts(): ReadonlyMap<string, Readonly<KeptCounts>> {
     return this.counted;
+  }
+
+  /** Whoever still holds it, the memory of requests for one, answers no more from it. */
+  private forget(kept: Kept): void {
+    kept.until = 0;
+    this.count(kept, -1);
   }
 
   private count({ session }: Kept, by: 1 | -1): void {

@@ -1,166 +1,5 @@
-import { configSchema } from '#usher/config';
-import type {
-  Admission,
-  AllowAnswer,
-  Asked,
-  BackendAnswer,
-  Check,
-  DenyAnswer,
-  FoundSession,
-  KnownViewer,
-  Question,
-  Session,
-  UnavailableAnswer,
-} from '#usher/domain';
-import { ManualClock } from '#usher/testing';
-import { Asker, type Asking } from './asking.js';
-import type { CheckContext } from './check-context.js';
-import { KeptDecisions } from './kept-decisions.js';
-import { KnownMemory } from './known-memory.js';
-import { Ladder } from './ladder.js';
-import { compileRoutes } from './routes.js';
-import { SharedAnswers } from './shared-answers.js';
-import { SingleFlight } from './single-flight.js';
-import { StandIn } from './stand-in.js';
-import { identify, traitsOf } from './traits.js';
-
-const allow = (part: Partial<AllowAnswer> = {}): AllowAnswer => ({
-  kind: 'allow',
-  backend: 'portal',
-  reason: 'backend-allowed',
-  status: 200,
-  tookMs: 1,
-  ...part,
-});
-const deny = (part: Partial<DenyAnswer> = {}): DenyAnswer => ({
-  kind: 'deny',
-  backend: 'portal',
-  reason: 'backend-denied',
-  status: 403,
-  tookMs: 1,
-  ...part,
-});
-const unavailable = (because: 'backend' | 'us'): UnavailableAnswer => ({
-  kind: 'unavailable',
-  backend: 'portal',
-  because,
-  reason: because === 'us' ? 'bulkhead-full' : 'backend-unreachable',
-  detail: '',
-  tookMs: 1,
-});
-
-/** The ladder over hand-written ports that say what a test wants and note what they were told. */
-function ladderOf(backend: Record<string, unknown> = {}, extra: Record<string, unknown> = {}) {
-  const config = configSchema.parse({
-    backends: { portal: { type: 'http', url: 'http://portal.example.com', ...backend } },
-    ...extra,
-  });
-  const clock = new ManualClock();
-  const backends = traitsOf(config);
-  const said = {
-    overBus: [] as BackendAnswer[],
-    asked: { kind: 'answered' } as Asked | { kind: 'answered' },
-    direct: allow() as BackendAnswer,
-    admission: undefined as Admission | undefined,
-    found: { kind: 'none' } as FoundSession | Error,
-    known: undefined as KnownViewer | undefined | Error,
-    answer: allow() as BackendAnswer | Promise<BackendAnswer>,
-  };
-  const told = { opened: [] as Session[], busQuestions: [] as Question[], directQuestions: [] as Question[] };
-  const known = new KnownMemory(
-    clock,
-    {
-      find: async () => {
-        if (said.known instanceof Error) throw said.known;
-        return said.known;
-      },
-      remember: async () => undefined,
-    },
-    config.gateway.knownFor,
-    1000,
-  );
-  const asker = new Asker(
-    clock,
-    {
-      isClosed: () => said.admission === undefined,
-      admit: async () => said.admission ?? { kind: 'ask' },
-    },
-    {
-      ask: async (question) => {
-        told.busQuestions.push(question);
-        return said.asked.kind === 'answered' ? { kind: 'answered', answer: await said.answer } : said.asked;
-      },
-    },
-    {
-      ask: async (question) => {
-        told.directQuestions.push(question);
-        return said.direct;
-      },
-    },
-    known,
-  );
-  const kept = new KeptDecisions(clock, 1000);
-  const shared = new SharedAnswers(clock, config.gateway.answerTtl, 1000);
-  const ladder = new Ladder({
-    clock,
-    registry: {
-      find: async () => {
-        if (said.found instanceof Error) throw said.found;
-        return said.found;
-      },
-      open: async (session) => void told.opened.push(session),
-    },
-    asker,
-    kept,
-    shared,
-    flights: new SingleFlight<Asking>(),
-    known,
-    standIn: new StandIn(clock, known),
-    backends,
-    questionKey: ({ check }, target) => `${target}/${check.query}/${check.ip}/${check.channel}`,
-    times: {
-      assumedLife: config.gateway.assumedLife,
-      grace: config.gateway.grace,
-      denial: config.gateway.answerTtl.deny,
-    },
-  });
-  const routeOf = compileRoutes(config);
-  const context = (part: Partial<Check> = {}, deadlineMs = 2000): CheckContext => {
-    const facts = {
-      id: 'check-1',
-      dialect: 'astra' as const,
-      edge: 'astra-1',
-      channel: 'a001',
-      ip: '192.0.2.7',
-      path: '/play/a001/index.m3u8',
-      userAgent: 'VLC/3',
-      host: 'live.example.com',
-      origin: '',
-      query: 'token=123',
-      ...part,
-    };
-    const route = routeOf(facts)!;
-    return {
-      ...identify(facts, part.sessionId ?? '42', route, backends),
-      route,
-      habit: 'once',
-      opensWhenAlone: true,
-      deadline: clock.monotonic() + deadlineMs,
-    };
-  };
-  /** The control stream had a gap: a revocation may have been missed. */
-  const gap = () => {
-    kept.generation += 1;
-    shared.clear();
-  };
-  return { ladder, context, said, told, clock, kept, gap };
-}
-
-type World = ReturnType<typeof ladderOf>;
-const sources = async ({ ladder, context }: World, part: Partial<Check> = {}) => {
-  const { decision } = await ladder.decide(context(part));
-  return `${decision.allow ? 'allow' : 'deny'} ${decision.source}`;
-};
+import type { BackendAnswer } from '#usher/domain';
+import { allow, deny, ladderOf, sources, unavailable } from '../test/ladder-world.js';
 
 describe('a healthy cluster', () => {
   it('asks the workers once, and answers the session from memory for hours without X-AuthDuration', async () => {
@@ -169,6 +8,15 @@ describe('a healthy cluster', () => {
     world.clock.advance(8 * 3_600_000);
     expect(await sources(world)).toBe('allow cache');
     expect(world.told.busQuestions).toHaveLength(1);
+  });
+
+  it('asks again after 180 s where the edge names no session: its end could not be told', async () => {
+    const world = ladderOf();
+    await sources(world, { sessionId: '' });
+    world.clock.advance(179_000);
+    expect(await sources(world, { sessionId: '' })).toBe('allow cache');
+    world.clock.advance(2_000);
+    expect(await sources(world, { sessionId: '' })).toBe('allow backend');
   });
 
   it('shares an answer with another session, which is opened by itself', async () => {

@@ -1,7 +1,7 @@
 import type { AllowAnswer, AskingHabit, Check, Decision, Identity, Session } from '#usher/domain';
 import type { TraitsByBackend } from './traits.js';
 
-/** Where an edge asks again by itself and the backend gave no X-AuthDuration, ms. */
+/** Where an edge asks again by itself, or names no session, and the backend gave no X-AuthDuration, ms. */
 const ASKED_AGAIN_AFTER = 180_000;
 
 /** How long sessions are taken for alive, by how their edge behaves. Milliseconds. */
@@ -11,9 +11,15 @@ export interface SessionLife {
 }
 
 /** When an allow has to be asked about again: cluster time, ms; 0 = as long as the session lives. */
-export function authorizedUntil(answer: AllowAnswer, habit: AskingHabit, now: number): number {
+export function authorizedUntil(
+  answer: AllowAnswer,
+  habit: AskingHabit,
+  sessionGiven: boolean,
+  now: number,
+): number {
   if (answer.authDuration !== undefined) return now + answer.authDuration * 1000;
-  return habit === 'once' ? 0 : now + ASKED_AGAIN_AFTER;
+  // Whose id is derived plays the same session for ever: one that ended cannot be told from one that goes on.
+  return habit === 'once' && sessionGiven ? 0 : now + ASKED_AGAIN_AFTER;
 }
 
 /** The session that a backend's allow opens: the same wherever it is built, in a worker or in a gateway. */
@@ -35,7 +41,7 @@ export function sessionOfAllow(
     sessionName: answer.sessionName ?? '',
     state: 'active',
     source,
-    authorizedUntil: authorizedUntil(answer, habit, now),
+    authorizedUntil: authorizedUntil(answer, habit, check.sessionGiven, now),
   };
 }
 

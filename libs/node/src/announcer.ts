@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { BreakerRecord, Suspicion } from '#usher/backends';
-import type { Log } from '#usher/domain';
+import type { Log, SessionName } from '#usher/domain';
 
 interface News {
   /** A breaker turned. The outage is over when `now.state` is closed. */
@@ -9,6 +9,8 @@ interface News {
   isolated: [backend: string, isolated: boolean];
   /** Its answers are clean and yet unlike it; undefined: that is over. */
   suspicious: [backend: string, suspicion: Suspicion | undefined];
+  /** Sessions ended, in whichever process that was noticed. */
+  closed: [names: readonly SessionName[]];
   /** Events of the control stream were lost: what they tell about is to be read again. */
   gap: [];
 }
@@ -48,6 +50,10 @@ export class Announcer {
     if (suspicion === undefined) this.log.info({ backend }, `${backend} answers as usual again`);
     else this.log.warn({ backend, ...suspicion }, `backend.suspicious: ${backend} answers unlike itself`);
     this.emitter.emit('suspicious', backend, suspicion);
+  }
+
+  closed(names: readonly SessionName[]): void {
+    this.emitter.emit('closed', names);
   }
 
   gap(): void {

@@ -8,6 +8,7 @@ import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } f
 import { RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
 import { Announcer } from './announcer.js';
 import { peersOf, type Role } from './peers.js';
+import { closingNews } from './closing-news.js';
 import { identified } from './identified.js';
 import { questionCodec, type QuestionCodec } from './question-codec.js';
 import { settlement, type Settle } from './settlement.js';
@@ -75,8 +76,10 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     ]),
   );
   const { shards } = config.redis;
+  const closings = closingNews(bus, log);
   const registry = new RedisSessionRegistry(redis, clock, {
     shards,
+    onClosed: (names) => closings.note(names),
     onGarbage: (error) => log.warn({ error }, 'a session record in Redis is none of ours'),
   });
   const known = new RedisKnownViewers(redis, { shards, knownFor: config.gateway.knownFor });
@@ -103,6 +106,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     onIsolated: (backend: string, isolated: boolean) => news.isolated(backend, isolated),
   });
   bus.events.on(BREAKER, (event) => gates.board.heard(event as BreakerEvent));
+  closings.hear((names) => news.closed(names));
   bus.events.onGap(() => {
     news.gap();
     void gates.board.reread();

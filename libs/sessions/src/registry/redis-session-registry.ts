@@ -40,6 +40,8 @@ export interface RegistryOptions {
   readonly eventsKept?: number;
   /** Told of garbage in Redis that a lookup stepped over. */
   readonly onGarbage?: (error: RegistryError) => void;
+  /** Told of sessions that this process closed; not of those that others replaced or closed. */
+  readonly onClosed?: (names: readonly SessionName[]) => void;
 }
 
 /** How an open ended: `late` = the session's time was up already, and nothing was written. */
@@ -67,6 +69,7 @@ export class RedisSessionRegistry implements SessionRegistry {
   readonly shards: number;
   readonly #eventsKept: number;
   readonly #onGarbage: (error: RegistryError) => void;
+  readonly #onClosed: (names: readonly SessionName[]) => void;
 
   constructor(
     private readonly redis: RedisClient,
@@ -79,6 +82,7 @@ export class RedisSessionRegistry implements SessionRegistry {
     this.shards = options.shards;
     this.#eventsKept = options.eventsKept ?? 10_000;
     this.#onGarbage = options.onGarbage ?? (() => undefined);
+    this.#onClosed = options.onClosed ?? (() => undefined);
   }
 
   /** The shard of a session: for signs of life, which are sent shard by shard. */
@@ -132,10 +136,19 @@ export class RedisSessionRegistry implements SessionRegistry {
     const close = (shard: string): Promise<Ended> =>
       this.#closeIn(shard, name, reason, condition, options.fingerprint ?? '');
     const [atHome, where] = await Promise.all([close(home), this.#where(name)]);
-    if (where === undefined || where === home) return atHome === 'closed';
-    const elsewhere = await close(where);
-    if (elsewhere !== 'kept') await this.forgetWhere(name, where);
-    return atHome === 'closed' || elsewhere === 'closed';
+    let closed = atHome === 'closed';
+    if (where !== undefined && where !== home) {
+      const elsewhere = await close(where);
+      if (elsewhere !== 'kept') await this.forgetWhere(name, where);
+      closed ||= elsewhere === 'closed';
+    }
+    if (closed) this.noteClosed([{ edge: name.edge, sessionId: name.sessionId }]);
+    return closed;
+  }
+
+  /** These sessions are over: whoever keeps decisions for them is told. */
+  noteClosed(names: readonly SessionName[]): void {
+    this.#onClosed(names);
   }
 
   /** After a session was closed in a shard. Absence is no harm: it is only looked for at home then. */

@@ -43,6 +43,7 @@ export async function sweepShard(
     closed += members.length;
     lost += without;
     const names = members.map(nameOf).filter((name) => name !== undefined);
+    registry.noteClosed(names);
     await Promise.all(names.map((name) => registry.forgetWhere(name, shard)));
     if (members.length + without < BATCH) break;
   }
