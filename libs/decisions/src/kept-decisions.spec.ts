@@ -36,3 +36,29 @@ describe('the counts of what is kept', () => {
     expect(kept.counts.get('portal')).toEqual({ decided: 0, carried: 0, known: 0, onTrust: 0 });
   });
 });
+
+describe('what is no longer kept', () => {
+  it.each(['pushed out', 'replaced', 'dropped'] as const)('answers nothing where it was %s', (how) => {
+    const kept = new KeptDecisions(clock, 1);
+    keep(kept, '1', 'portal', 'backend', false);
+    const held = kept.find('1', 'f')!;
+    expect(kept.isFresh(held)).toBe(true);
+    if (how === 'dropped') kept.drop('1');
+    else keep(kept, how === 'replaced' ? '1' : '2', 'portal', 'backend', false);
+    expect(kept.isFresh(held)).toBe(false);
+  });
+
+  it('after an outage: who was carried is asked about, and still known as allowed once', () => {
+    const kept = new KeptDecisions(clock, 100);
+    keep(kept, 'carried', 'portal', 'stale');
+    keep(kept, 'trusted', 'portal', 'fail-open');
+    keep(kept, 'other', 'billing', 'stale');
+    kept.dropStandIns('portal');
+    expect(kept.find('trusted', 'f')).toBeUndefined();
+    const carried = kept.find('carried', 'f')!;
+    expect(kept.isFresh(carried)).toBe(false);
+    expect(carried.session).toMatchObject({ state: 'unconfirmed' });
+    expect(kept.isFresh(kept.find('other', 'f')!)).toBe(true);
+    expect(kept.counts.get('portal')).toEqual({ decided: 1, carried: 0, known: 0, onTrust: 0 });
+  });
+});

@@ -27,20 +27,23 @@ export class KnownMemory implements KnownViewers {
     this.local = new LRUCache({ max: entries });
   }
 
-  /** From memory only: allocates next to nothing. */
-  isKnown(backend: string, viewerKey: string): boolean {
+  /** From memory only. */
+  here(backend: string, viewerKey: string): KnownViewer | undefined {
     const viewer = this.local.get(`${backend}/${viewerKey}`);
-    return viewer !== undefined && this.isCurrent(viewer);
+    return viewer !== undefined && this.isCurrent(viewer) ? viewer : undefined;
+  }
+
+  isKnown(backend: string, viewerKey: string): boolean {
+    return this.here(backend, viewerKey) !== undefined;
   }
 
   /** Rejects when the viewer is not in memory and Redis is away or late. */
   async find(backend: string, viewerKey: string): Promise<KnownViewer | undefined> {
-    const name = `${backend}/${viewerKey}`;
-    const here = this.local.get(name);
-    if (here !== undefined && this.isCurrent(here)) return here;
+    const here = this.here(backend, viewerKey);
+    if (here !== undefined) return here;
     const there = await this.cluster.find(backend, viewerKey);
     if (there === undefined || !this.isCurrent(there)) return undefined;
-    this.local.set(name, there);
+    this.local.set(`${backend}/${viewerKey}`, there);
     return there;
   }
 

@@ -53,11 +53,11 @@ export class Ladder {
   async decide(context: CheckContext): Promise<Settled> {
     const timeLeft = context.deadline - MARGIN - this.parts.clock.monotonic();
     let timer: NodeJS.Timeout | undefined;
-    const outOfTime = new Promise<Settled>((resolve) => {
-      timer = setTimeout(() => resolve(this.timeIsUp(context)), Math.max(0, timeLeft));
+    const outOfTime = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, Math.max(0, timeLeft), undefined);
     });
     try {
-      return await Promise.race([this.climb(context), outOfTime]);
+      return (await Promise.race([this.climb(context), outOfTime])) ?? this.timeIsUp(context);
     } catch (error) {
       const broken = unavailableBecauseUs(
         context,
@@ -88,11 +88,14 @@ export class Ladder {
   private async verdict(context: CheckContext): Promise<Verdict> {
     const { target } = context.route;
     if (target === undefined) return this.public(context);
-    return (
-      this.sharedHere(context, target) ??
-      (await this.keptElsewhere(context)) ??
-      (await this.asked(context, target))
-    );
+    const shared = this.parts.shared.find(this.parts.questionKey(context, target));
+    // The same question was answered a moment ago; the session is opened by itself.
+    if (shared?.kind === 'allow') return this.allowed(context, shared, 'cache', true);
+    // A denial that others got says nothing about a session that was allowed elsewhere.
+    const elsewhere = await this.keptElsewhere(context);
+    if (elsewhere !== undefined) return elsewhere;
+    if (shared === undefined) return this.asked(context, target);
+    return this.previousStands(context, shared) ?? this.denied(shared, 'cache');
   }
 
   /** What may be said again is kept under the session's name; a stand-in keeps saying what it is. */
@@ -133,16 +136,8 @@ export class Ladder {
       kept.note(mine);
       return mine;
     }
-    if (!mine.standIn && mine.session !== undefined) context.previous = mine.session;
+    if (mine.session !== undefined && wasAllowed(mine.session)) context.previous = mine.session;
     return undefined;
-  }
-
-  /** Rung `cache`: the same question was answered a moment ago; the session is opened by itself. */
-  private sharedHere(context: CheckContext, target: string): Verdict | undefined {
-    const answer = this.parts.shared.find(this.parts.questionKey(context, target));
-    if (answer === undefined) return undefined;
-    if (answer.kind === 'allow') return this.allowed(context, answer, 'cache', true);
-    return this.previousStands(context, answer) ?? this.denied(answer, 'cache');
   }
 
   /** Rung `session`: another gateway may have decided. */
@@ -166,7 +161,7 @@ export class Ladder {
     // Absence is never a denial: what this process holds and the registry lacks is written back.
     const mine = context.previous;
     if (found.kind === 'none' && mine !== undefined && isRunning(mine, this.parts.clock.now())) {
-      this.register(mine);
+      this.register(this.alive(mine));
       return this.stillAllowed(mine);
     }
     if (found.kind === 'other') context.previous = undefined;
@@ -184,9 +179,11 @@ export class Ladder {
   /** Rungs `backend` and `direct`, and what stands in for them. */
   private async asked(context: CheckContext, target: string): Promise<Verdict> {
     const key = this.parts.questionKey(context, target);
-    const { value, leader } = await this.parts.flights.share(key, () =>
-      this.parts.asker.ask(context, target),
-    );
+    const ask = (): Promise<Asking> => this.parts.asker.ask(context, target);
+    let flight = await this.parts.flights.share(key, ask);
+    // The time of the one who asked was up; there may be some left here.
+    if (!flight.leader && isOutOfTime(flight.value)) flight = await this.parts.flights.share(key, ask);
+    const { leader, value } = flight;
     const { answer, source } = value;
     if (answer.kind === 'unavailable') return this.standIn(context, answer);
     const credential = this.parts.backends.get(answer.backend)?.credential ?? 'once';
@@ -194,9 +191,9 @@ export class Ladder {
     // The worker opened its question's session together with the reply.
     if (answer.kind === 'allow')
       return this.allowed(context, answer, source, !(leader && source === 'backend'));
+    if (context.registryFailed) await this.keptElsewhere(context);
     const known = await this.parts.standIn.unlessKnown(context, answer);
     if (known !== undefined) return this.stoodIn(context, known, answer);
-    if (context.registryFailed) await this.keptElsewhere(context);
     return this.previousStands(context, answer) ?? this.denied(answer, source);
   }
 
@@ -245,16 +242,21 @@ export class Ladder {
       redirect: answer.redirect,
       tookMs: answer.tookMs,
     };
-    const until = source === 'cache' ? 0 : this.parts.clock.monotonic() + this.parts.times.denial;
+    // A member of the group could not be asked: nothing unavailable is kept as a denial.
+    const isKept = source !== 'cache' && answer.reason !== 'group-partial';
+    const until = isKept ? this.parts.clock.monotonic() + this.parts.times.denial : 0;
     return { decision, answer, until, standIn: false };
   }
 
   /** A one-shot token that is refused on a repeated question says nothing about a session that it opened. */
   private previousStands(context: CheckContext, answer: DenyAnswer): Verdict | undefined {
     const { previous } = context;
-    if (previous === undefined || this.parts.backends.get(answer.backend)?.credential !== 'once')
-      return undefined;
-    const session: Session = { ...previous, state: 'unconfirmed' };
+    if (previous === undefined) return undefined;
+    // A group's denial carries the group's name; it was one backend that allowed the session.
+    const { backends } = this.parts;
+    const granter = backends.get(previous.backend) ?? backends.get(answer.backend);
+    if (granter?.credential !== 'once') return undefined;
+    const session: Session = { ...this.alive(previous), state: 'unconfirmed' };
     this.register(session);
     return { ...this.stillAllowed(session, 'denial-stands'), answer };
   }
@@ -299,7 +301,7 @@ export class Ladder {
   /** A session that was allowed and cannot be asked about: extended, and marked so. */
   private carry({ previous }: CheckContext, { source }: Decision): Session | undefined {
     if (previous === undefined || source !== 'stale') return undefined;
-    const session: Session = { ...previous, state: 'unconfirmed', source };
+    const session: Session = { ...this.alive(previous), state: 'unconfirmed', source };
     this.register(session);
     return session;
   }
@@ -317,6 +319,12 @@ export class Ladder {
     this.parts.registry.open(session).catch(unregistered);
   }
 
+  /** It is asked about, so it lives, however long ago it was opened. */
+  private alive(session: Session): Session {
+    const { clock, times } = this.parts;
+    return { ...session, aliveUntil: Math.max(session.aliveUntil, clock.now() + times.assumedLife) };
+  }
+
   private monotonicUntil(session: Session): number {
     const { clock } = this.parts;
     if (session.authorizedUntil === 0) return Number.POSITIVE_INFINITY;
@@ -327,10 +335,15 @@ export class Ladder {
 /** Redis is away or late: the session is offered again when it is back (healing). */
 function unregistered(): void {}
 
-/** A backend allowed it once: not on trust, and not only because its viewer was known. */
+/** A backend allowed it once: not on trust, nor only because its viewer was known or its channel public. */
 function wasAllowed({ state, source }: Session): boolean {
-  const stoodIn = source === 'fail-open' || source === 'overload' || source === 'known';
-  return state !== 'revoked' && state !== 'on-trust' && !stoodIn;
+  const undecided =
+    source === 'fail-open' || source === 'overload' || source === 'known' || source === 'rule';
+  return state !== 'revoked' && state !== 'on-trust' && !undecided;
+}
+
+function isOutOfTime({ answer }: Asking): boolean {
+  return answer.kind === 'unavailable' && answer.reason === 'deadline';
 }
 
 /** It may be answered without asking. What was only carried through an outage is asked about. */

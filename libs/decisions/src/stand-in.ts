@@ -30,12 +30,25 @@ export class StandIn {
 
   /** The same from this process's memory alone: for a check whose time is up. */
   decideNow(context: CheckContext, unavailable: UnavailableAnswer): Decision {
-    return this.previouslyAllowed(context, unavailable) ?? this.byPolicy(context, unavailable);
+    const previous = this.previouslyAllowed(context, unavailable);
+    if (previous !== undefined) return previous;
+    for (const backend of context.route.backends) {
+      const viewer = this.known.here(backend, context.identity.viewerKey);
+      const decision = viewer && this.rememberedAt(backend, viewer, context, unavailable);
+      if (decision !== undefined) return decision;
+    }
+    return this.byPolicy(context, unavailable);
   }
 
-  /** A group's denial that does not hold for viewers known at a member that could not be asked. */
-  async unlessKnown(context: CheckContext, denial: DenyAnswer): Promise<Decision | undefined> {
-    for (const backend of denial.unlessKnownAt ?? []) {
+  /** A group's denial that does not hold for sessions and viewers that a member allowed which could not be asked. */
+  async unlessKnown(
+    context: CheckContext,
+    { unlessKnownAt = [] }: DenyAnswer,
+  ): Promise<Decision | undefined> {
+    if (context.previous !== undefined && unlessKnownAt.includes(context.previous.backend)) {
+      return this.previouslyAllowed(context, { because: 'backend' });
+    }
+    for (const backend of unlessKnownAt) {
       const viewer = await this.viewerAt(backend, context.identity.viewerKey);
       if (viewer !== undefined) return knownDecision(backend, viewer, 'backend');
     }
@@ -51,7 +64,10 @@ export class StandIn {
   }
 
   /** This session was allowed, here or through another gateway: our clock never cuts a viewer. */
-  private previouslyAllowed(context: CheckContext, { because }: UnavailableAnswer): Decision | undefined {
+  private previouslyAllowed(
+    context: CheckContext,
+    { because }: Pick<UnavailableAnswer, 'because'>,
+  ): Decision | undefined {
     const { previous } = context;
     if (previous === undefined || previous.state === 'revoked' || previous.state === 'on-trust')
       return undefined;

@@ -55,8 +55,9 @@ export function identify(
   const members = (route?.backends ?? []).map((name) => backends.get(name));
   const credentialParameter = members.find((member) => member?.credentialParameter)?.credentialParameter;
   const device = members.find((member) => member?.device)?.device;
+  // An empty one names nobody: the backend may go by something else in the query.
   const credential =
-    (credentialParameter === undefined ? undefined : queryParameter(facts.query, credentialParameter)) ??
+    (credentialParameter === undefined ? '' : queryParameter(facts.query, credentialParameter)) ||
     facts.query;
   const sessionGiven = givenSessionId !== '';
   const fingerprint = fingerprintOf(facts, credential, sessionGiven);

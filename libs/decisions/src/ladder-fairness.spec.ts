@@ -1,0 +1,152 @@
+import type { Session } from '#usher/domain';
+import { allow, deny, ladderOf, sources, unavailable, type World } from '../test/ladder-world.js';
+
+const GROUP = {
+  backends: {
+    portal: { type: 'ministra', url: 'http://portal.example.com' },
+    billing: { type: 'ministra', url: 'http://billing.example.com' },
+  },
+  groups: { both: { policy: 'any', backends: ['portal', 'billing'] } },
+  routes: [{ group: 'both' }],
+};
+const groupDenial = (unlessKnownAt?: string[]) =>
+  deny({ backend: 'both', reason: unlessKnownAt ? 'group-partial' : 'group-denied', unlessKnownAt });
+
+/** The session that a gateway of the same cluster holds after its first allow. */
+async function sessionOpenedElsewhere(answer = allow()): Promise<Session> {
+  const other = ladderOf({ type: 'ministra' });
+  other.said.answer = answer;
+  await sources(other);
+  return [...other.kept.sessions()][0]!;
+}
+
+const nobodyAnswers = (world: World): void => {
+  world.said.answer = new Promise(() => undefined);
+};
+
+describe('a paying viewer', () => {
+  it('keeps a session of another gateway though the same question was denied here a moment ago', async () => {
+    const world = ladderOf({ type: 'ministra' });
+    world.said.answer = deny();
+    expect(await sources(world, { sessionId: '43' })).toBe('deny backend');
+    world.said.found = { kind: 'same', session: await sessionOpenedElsewhere() };
+    expect(await sources(world)).toBe('allow session');
+  });
+
+  it('of a group is not cut by a one-shot token that all members refuse on a repeated question', async () => {
+    const world = ladderOf({}, GROUP);
+    world.said.answer = allow({ authDuration: 60 });
+    await sources(world);
+    world.clock.advance(61_000);
+    world.said.answer = groupDenial();
+    expect(await sources(world)).toBe('allow session');
+  });
+
+  it('whose session the silent member of a group allowed plays on, though his time is up and others deny', async () => {
+    const reusable = { type: 'http', url: 'http://portal.example.com', credential: 'reusable' };
+    const world = ladderOf({}, { ...GROUP, backends: { portal: reusable, billing: reusable } });
+    const session = await sessionOpenedElsewhere(allow({ authDuration: 60 }));
+    world.clock.advance(61_000);
+    world.said.found = { kind: 'same', session };
+    world.said.answer = groupDenial(['portal']);
+    expect(await sources(world)).toBe('allow stale');
+  });
+
+  it('is asked about again at once where a member of his group could not be asked', async () => {
+    const world = ladderOf({}, GROUP);
+    world.said.answer = groupDenial(['portal']);
+    const { decision, kept } = await world.ladder.decide(world.context());
+    expect(decision).toMatchObject({ allow: false, reason: 'group-partial' });
+    expect(kept).toBeUndefined();
+    world.said.answer = groupDenial();
+    expect((await world.ladder.decide(world.context())).kept).toBeDefined();
+  });
+
+  it('who is known here plays on when the time is up, whatever the overload policy', async () => {
+    const world = ladderOf({ overload: 'deny' });
+    await sources(world);
+    nobodyAnswers(world);
+    const late = world.context({ query: 'token=new', sessionId: '43' }, 60);
+    expect((await world.ladder.decide(late)).decision).toMatchObject({ allow: true, source: 'known' });
+    const repeated = world.context({ sessionId: '44', path: '/other' }, 60);
+    expect((await world.ladder.decide(repeated)).decision).toMatchObject({ allow: true });
+  });
+
+  it('is carried for as long as the outage lasts, also where Redis is away and only his session is known', async () => {
+    const world = ladderOf({ failMode: 'closed', credential: 'reusable' });
+    world.said.answer = allow({ authDuration: 60 });
+    await sources(world);
+    world.said.found = new Error('away');
+    world.said.answer = unavailable('backend');
+    for (let minute = 0; minute < 5; minute += 1) {
+      world.clock.advance(61_000);
+      expect(await sources(world)).toBe('allow stale');
+    }
+  });
+
+  it('who was carried is not cut by his one-shot token after the outage, though Redis forgot his session', async () => {
+    const world = ladderOf({ type: 'ministra' });
+    world.said.answer = allow({ authDuration: 60 });
+    await sources(world);
+    world.clock.advance(61_000);
+    world.said.answer = unavailable('backend');
+    expect(await sources(world)).toBe('allow stale');
+    world.kept.dropStandIns('portal');
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('allow session');
+  });
+
+  it('who shares a call asks once more where its first asker had no time left', async () => {
+    const world = ladderOf({ failMode: 'closed' });
+    let tooLate!: () => void;
+    world.said.answer = new Promise((resolve) => {
+      tooLate = () => resolve({ ...unavailable('us'), reason: 'deadline' });
+    });
+    const first = sources(world, { sessionId: 'first' });
+    await new Promise(setImmediate);
+    const second = sources(world, { sessionId: 'second' });
+    await new Promise(setImmediate);
+    world.said.answer = allow();
+    tooLate();
+    expect([await first, await second]).toEqual(['deny overload', 'allow backend']);
+  });
+});
+
+describe('a session that lives longer than it is taken for alive without a sign', () => {
+  it('is written back alive where the registry lost it', async () => {
+    const world = ladderOf();
+    await sources(world);
+    world.clock.advance(5 * 3_600_000);
+    world.gap();
+    expect(await sources(world)).toBe('allow session');
+    expect(world.told.opened.at(-1)!.aliveUntil).toBeGreaterThan(world.clock.now());
+  });
+
+  it('is marked unconfirmed alive', async () => {
+    const world = ladderOf({ credential: 'reusable' });
+    world.said.answer = allow({ authDuration: 36_000 });
+    await sources(world);
+    world.clock.advance(11 * 3_600_000);
+    world.said.answer = unavailable('backend');
+    expect(await sources(world)).toBe('allow stale');
+    expect(world.told.opened.at(-1)!.aliveUntil).toBeGreaterThan(world.clock.now());
+  });
+});
+
+describe('nobody plays on what nobody decided', () => {
+  it('a session of a channel that was public is asked about once it is not', async () => {
+    const open = ladderOf({}, { routes: [{ access: 'public' }] });
+    await sources(open);
+    const world = ladderOf();
+    world.said.found = { kind: 'same', session: open.told.opened[0]! };
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('deny backend');
+  });
+
+  it('an empty credential parameter makes no two viewers of an address one', () => {
+    const { context } = ladderOf({ credentialParameter: 'token' });
+    const fingerprint = (query: string) => context({ query }).identity.fingerprint;
+    expect(fingerprint('token=&auth=anna:1')).not.toBe(fingerprint('token=&auth=max:2'));
+    expect(fingerprint('token=1&t=5')).toBe(fingerprint('token=1&t=6'));
+  });
+});

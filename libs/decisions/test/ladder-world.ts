@@ -1,0 +1,164 @@
+import { configSchema } from '#usher/config';
+import type {
+  Admission,
+  AllowAnswer,
+  Asked,
+  BackendAnswer,
+  Check,
+  DenyAnswer,
+  FoundSession,
+  KnownViewer,
+  Question,
+  Session,
+  UnavailableAnswer,
+} from '#usher/domain';
+import { ManualClock } from '#usher/testing';
+import { Asker, type Asking } from '../src/asking.js';
+import type { CheckContext } from '../src/check-context.js';
+import { KeptDecisions } from '../src/kept-decisions.js';
+import { KnownMemory } from '../src/known-memory.js';
+import { Ladder } from '../src/ladder.js';
+import { compileRoutes } from '../src/routes.js';
+import { SharedAnswers } from '../src/shared-answers.js';
+import { SingleFlight } from '../src/single-flight.js';
+import { StandIn } from '../src/stand-in.js';
+import { identify, traitsOf } from '../src/traits.js';
+
+export const allow = (part: Partial<AllowAnswer> = {}): AllowAnswer => ({
+  kind: 'allow',
+  backend: 'portal',
+  reason: 'backend-allowed',
+  status: 200,
+  tookMs: 1,
+  ...part,
+});
+export const deny = (part: Partial<DenyAnswer> = {}): DenyAnswer => ({
+  kind: 'deny',
+  backend: 'portal',
+  reason: 'backend-denied',
+  status: 403,
+  tookMs: 1,
+  ...part,
+});
+export const unavailable = (because: 'backend' | 'us'): UnavailableAnswer => ({
+  kind: 'unavailable',
+  backend: 'portal',
+  because,
+  reason: because === 'us' ? 'bulkhead-full' : 'backend-unreachable',
+  detail: '',
+  tookMs: 1,
+});
+
+/** The ladder over hand-written ports that say what a test wants and note what they were told. */
+export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<string, unknown> = {}) {
+  const config = configSchema.parse({
+    backends: { portal: { type: 'http', url: 'http://portal.example.com', ...backend } },
+    ...extra,
+  });
+  const clock = new ManualClock();
+  const backends = traitsOf(config);
+  const said = {
+    overBus: [] as BackendAnswer[],
+    asked: { kind: 'answered' } as Asked | { kind: 'answered' },
+    direct: allow() as BackendAnswer,
+    admission: undefined as Admission | undefined,
+    found: { kind: 'none' } as FoundSession | Error,
+    known: undefined as KnownViewer | undefined | Error,
+    answer: allow() as BackendAnswer | Promise<BackendAnswer>,
+  };
+  const told = { opened: [] as Session[], busQuestions: [] as Question[], directQuestions: [] as Question[] };
+  const known = new KnownMemory(
+    clock,
+    {
+      find: async () => {
+        if (said.known instanceof Error) throw said.known;
+        return said.known;
+      },
+      remember: async () => undefined,
+    },
+    config.gateway.knownFor,
+    1000,
+  );
+  const asker = new Asker(
+    clock,
+    {
+      isClosed: () => said.admission === undefined,
+      admit: async () => said.admission ?? { kind: 'ask' },
+    },
+    {
+      ask: async (question) => {
+        told.busQuestions.push(question);
+        return said.asked.kind === 'answered' ? { kind: 'answered', answer: await said.answer } : said.asked;
+      },
+    },
+    {
+      ask: async (question) => {
+        told.directQuestions.push(question);
+        return said.direct;
+      },
+    },
+    known,
+  );
+  const kept = new KeptDecisions(clock, 1000);
+  const shared = new SharedAnswers(clock, config.gateway.answerTtl, 1000);
+  const ladder = new Ladder({
+    clock,
+    registry: {
+      find: async () => {
+        if (said.found instanceof Error) throw said.found;
+        return said.found;
+      },
+      open: async (session) => void told.opened.push(session),
+    },
+    asker,
+    kept,
+    shared,
+    flights: new SingleFlight<Asking>(),
+    known,
+    standIn: new StandIn(clock, known),
+    backends,
+    questionKey: ({ check }, target) => `${target}/${check.query}/${check.ip}/${check.channel}`,
+    times: {
+      assumedLife: config.gateway.assumedLife,
+      grace: config.gateway.grace,
+      denial: config.gateway.answerTtl.deny,
+    },
+  });
+  const routeOf = compileRoutes(config);
+  const context = (part: Partial<Check> = {}, deadlineMs = 2000): CheckContext => {
+    const facts = {
+      id: 'check-1',
+      dialect: 'astra' as const,
+      edge: 'astra-1',
+      channel: 'a001',
+      ip: '192.0.2.7',
+      path: '/play/a001/index.m3u8',
+      userAgent: 'VLC/3',
+      host: 'live.example.com',
+      origin: '',
+      query: 'token=123',
+      ...part,
+    };
+    const route = routeOf(facts)!;
+    return {
+      ...identify(facts, part.sessionId ?? '42', route, backends),
+      route,
+      habit: 'once',
+      opensWhenAlone: true,
+      deadline: clock.monotonic() + deadlineMs,
+    };
+  };
+  /** The control stream had a gap: a revocation may have been missed. */
+  const gap = () => {
+    kept.generation += 1;
+    shared.clear();
+  };
+  return { ladder, context, said, told, clock, kept, known, gap };
+}
+
+export type World = ReturnType<typeof ladderOf>;
+/** The check's answer as `allow cache`, `deny backend` … */
+export const sources = async ({ ladder, context }: World, part: Partial<Check> = {}) => {
+  const { decision } = await ladder.decide(context(part));
+  return `${decision.allow ? 'allow' : 'deny'} ${decision.source}`;
+};
