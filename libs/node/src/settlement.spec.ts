@@ -1,0 +1,84 @@
+import { configSchema } from '#usher/config';
+import type { AllowAnswer, Check, KnownViewers, Log, Session, SessionRegistry } from '#usher/domain';
+import { eventually, ManualClock } from '#usher/testing';
+import { settlement } from './settlement.js';
+
+const config = configSchema.parse({
+  backends: { portal: { type: 'http', url: 'http://portal.example.com/' } },
+});
+const check: Check = {
+  id: 'c1',
+  dialect: 'astra',
+  edge: 'astra-1',
+  sessionId: '42',
+  sessionGiven: true,
+  channel: 'a001',
+  ip: '192.0.2.7',
+  path: '/play/a001/index.m3u8',
+  userAgent: 'VLC/3',
+  host: 'live.example.com',
+  origin: '',
+  query: 'token=123',
+};
+const identity = { fingerprint: 'f'.repeat(26), viewerKey: 'v'.repeat(26) };
+const allow: AllowAnswer = {
+  kind: 'allow',
+  backend: 'portal',
+  reason: 'backend-allowed',
+  status: 200,
+  tookMs: 5,
+};
+
+/** A Redis that is too slow for so many writes of each kind. */
+function settlementWhere(tooSlowFor: number) {
+  const said: string[] = [];
+  const written: string[] = [];
+  const tried = { open: 0, remember: 0 };
+  const attempt = async (kind: keyof typeof tried, what: string): Promise<void> => {
+    tried[kind] += 1;
+    if (tried[kind] <= tooSlowFor) throw new Error('no reply within 30 ms');
+    written.push(what);
+  };
+  const registry: SessionRegistry = {
+    find: () => Promise.resolve({ kind: 'none' }),
+    open: (session: Session) => attempt('open', `session ${session.edge}/${session.sessionId}`),
+  };
+  const known: KnownViewers = {
+    find: () => Promise.resolve(undefined),
+    remember: (backend) => attempt('remember', `known at ${backend}`),
+  };
+  const note = (_: object, message: string): number => said.push(message);
+  const log = { trace: note, debug: note, info: note, warn: note, error: note } as unknown as Log;
+  const settle = settlement({ config, clock: new ManualClock(), log, registry, known, againAfter: [1, 1] });
+  return { settle, written, tried, said };
+}
+
+describe('what an allow means', () => {
+  it.each([0, 1, 2])('is written down, though Redis is too slow for it %d times', async (times) => {
+    const { settle, written, said } = settlementWhere(times);
+    settle(check, identity, allow);
+    await eventually(() => written.length === 2);
+    expect([...written].sort()).toEqual(['known at portal', 'session astra-1/42']);
+    expect(said).toEqual([]);
+  });
+
+  it('is left to the gateway that holds it where Redis stays away', async () => {
+    const { settle, written, tried, said } = settlementWhere(Infinity);
+    settle(check, identity, allow);
+    await eventually(() => said.length === 2);
+    expect(tried).toEqual({ open: 3, remember: 3 });
+    expect(written).toEqual([]);
+  });
+
+  it('is nothing where it is no allow', () => {
+    const { settle, tried } = settlementWhere(0);
+    settle(check, identity, {
+      kind: 'deny',
+      backend: 'portal',
+      reason: 'backend-denied',
+      status: 403,
+      tookMs: 5,
+    });
+    expect(tried).toEqual({ open: 0, remember: 0 });
+  });
+});
