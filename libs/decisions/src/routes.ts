@@ -2,8 +2,9 @@ import type { Config, RouteConfig } from '#usher/config';
 import { queryParameter, type Check, type FailMode, type Mode, type OverloadPolicy } from '#usher/domain';
 import picomatch from 'picomatch';
 
-/** A longer value matches no pattern: a viewer's words never keep a regular expression busy. */
+/** Longer words match no pattern: a viewer's words never keep a regular expression busy. */
 const MAX_MATCHED_VALUE = 1024;
+const MAX_MATCHED_NAME = 256;
 
 /** As Astra does by itself. */
 const OPEN: FailMode = { kind: 'open' };
@@ -18,6 +19,8 @@ export interface Route {
   readonly failMode: FailMode;
   /** Undefined: as the edge's dialect would do without us. */
   readonly overload: OverloadPolicy | undefined;
+  /** No configured route matches. */
+  readonly isGap?: true;
 }
 
 /** What a route is chosen by; known before the session id is. */
@@ -25,13 +28,28 @@ export type Routed = Pick<Check, 'edge' | 'channel' | 'path' | 'host' | 'query'>
 
 type Matcher = (check: Routed) => boolean;
 
-/** Compiles the configured routes. The first that matches counts; undefined: none does. */
-export function compileRoutes(config: Config): (check: Routed) => Route | undefined {
+/** No route matches: our configuration's gap, which the overload policy answers. */
+const GAP: Route = Object.freeze({
+  target: undefined,
+  backends: [],
+  mode: 'enforce',
+  failMode: OPEN,
+  overload: undefined,
+  isGap: true,
+});
+/** But for the viewer's own words, host and query, a route would match: by them nobody gets in on trust. */
+const EVADED: Route = Object.freeze({ ...GAP, overload: 'deny' });
+
+/** Compiles the configured routes. The first that matches counts. */
+export function compileRoutes(config: Config): (check: Routed) => Route {
   const names = Object.keys(config.backends);
   const configured: RouteConfig[] =
     config.routes.length > 0 || names.length !== 1 ? config.routes : [{ match: {}, backend: names[0] }];
-  const routes = configured.map((route) => ({ matches: matcher(route), route: compiled(route, config) }));
-  return (check) => routes.find(({ matches }) => matches(check))?.route;
+  const routes = configured.map((route) => ({ ...matchers(route), route: compiled(route, config) }));
+  return (check) => {
+    const found = routes.find(({ byFacts, byWords }) => byFacts(check) && byWords(check));
+    return found?.route ?? (routes.some(({ byFacts }) => byFacts(check)) ? EVADED : GAP);
+  };
 }
 
 function compiled(route: RouteConfig, config: Config): Route {
@@ -48,16 +66,28 @@ function compiled(route: RouteConfig, config: Config): Route {
   });
 }
 
-function matcher({ match }: RouteConfig): Matcher {
-  const tests: Matcher[] = [];
+/** What the edge says (`byFacts`) is told apart from what the viewer says himself (`byWords`). */
+function matchers({ match, access }: RouteConfig): { byFacts: Matcher; byWords: Matcher } {
+  const facts: Matcher[] = [];
+  const words: Matcher[] = [];
   const { edge, channel, host, path, query } = match;
-  if (edge !== undefined) tests.push(nameMatcher(edge, 'edge'));
-  if (channel !== undefined) tests.push(nameMatcher(channel, 'channel'));
-  if (host !== undefined) tests.push(nameMatcher(host, 'host'));
-  if (path !== undefined) tests.push(pathMatcher(path));
-  for (const [name, wanted] of Object.entries(query ?? {})) tests.push(parameterMatcher(name, wanted));
-  return (check) => tests.every((test) => test(check));
+  if (edge !== undefined) facts.push(nameMatcher(edge, 'edge'));
+  if (channel !== undefined) facts.push(nameMatcher(channel, 'channel'));
+  if (path !== undefined) facts.push(pathMatcher(path));
+  if (host !== undefined) words.push(nameMatcher(host, 'host'));
+  for (const [name, wanted] of Object.entries(query ?? {})) words.push(parameterMatcher(name, wanted));
+  const isPublicPart = access === 'public' && (path ?? channel) !== undefined;
+  if (isPublicPart) words.push((check) => !climbs(check.path));
+  return { byFacts: allOf(facts), byWords: allOf(words) };
 }
+
+const allOf =
+  (tests: readonly Matcher[]): Matcher =>
+  (check) =>
+    tests.every((test) => test(check));
+
+/** It may lead out of where it seems to lead: an edge that resolves `/promo/../paid` plays what is not public. */
+const climbs = (path: string): boolean => /(?:^|[/\\])\.\.?(?:[/\\]|$)|%(?:2e|2f|5c)/i.test(path);
 
 const hasWildcard = (glob: string): boolean => /[*?[\]{}]/.test(glob);
 
@@ -65,14 +95,14 @@ const hasWildcard = (glob: string): boolean => /[*?[\]{}]/.test(glob);
 function nameMatcher(glob: string, field: 'edge' | 'channel' | 'host'): Matcher {
   if (!hasWildcard(glob)) return (check) => check[field] === glob;
   const isMatch = picomatch(glob, { dot: true, bash: true, nonegate: true });
-  return (check) => isMatch(check[field]);
+  return (check) => check[field].length <= MAX_MATCHED_NAME && isMatch(check[field]);
 }
 
 /** Without a wildcard a path is a prefix. */
 function pathMatcher(glob: string): Matcher {
   if (!hasWildcard(glob)) return (check) => check.path.startsWith(glob);
   const isMatch = picomatch(glob, { dot: true, nonegate: true });
-  return (check) => isMatch(check.path);
+  return (check) => check.path.length <= MAX_MATCHED_VALUE && isMatch(check.path);
 }
 
 function parameterMatcher(name: string, wanted: boolean | string): Matcher {

@@ -139,7 +139,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
       query: 'token=123',
       ...part,
     };
-    const route = routeOf(facts)!;
+    const route = routeOf(facts);
     return {
       ...identify(facts, part.sessionId ?? '42', route, backends),
       route,

@@ -18,7 +18,6 @@ import type { EdgeDirectory, KnownEdge } from '../edges/edge-directory.js';
 import type { Memory } from './memory.js';
 import { flatHeaders, writeAnswer, writeExplained, writeProblem, type ReplyStyle } from './reply.js';
 
-/** A check that no route matches is our configuration's gap: the overload policy answers it. */
 export interface CheckDoorParts {
   readonly clock: Clock;
   readonly log: Log;
@@ -28,7 +27,7 @@ export interface CheckDoorParts {
   readonly watch: (edge: string, address: string) => void;
   readonly directory: EdgeDirectory;
   readonly askerOf: AskerOf;
-  readonly routeOf: (check: Routed) => Route | undefined;
+  readonly routeOf: (check: Routed) => Route;
   readonly backends: TraitsByBackend;
   readonly ladder: Ladder;
   readonly observeMode: ObserveMode;
@@ -105,8 +104,9 @@ export class CheckDoor {
     if (decision.silent) return void request.socket.destroy();
     const answer = dialect.render(decision);
     if (facts.byHand) return writeExplained(response, style, answer, decision, context.check.id);
-    if (kept !== undefined) memory.keep(request, dialect.name, kept, answer);
     writeAnswer(response, style, answer.status, flatHeaders(answer), decision.source, context.check.id);
+    // Only what could be written is written again: nobody would catch it there.
+    if (kept !== undefined) memory.keep(request, dialect.name, kept, answer);
   }
 
   private contextOf(
@@ -118,7 +118,7 @@ export class CheckDoor {
   ): CheckContext {
     const { routeOf, backends, deadline } = this.parts;
     const unidentified = { ...facts, id, edge: edge.name };
-    const route = routeOf(unidentified) ?? UNROUTED;
+    const route = routeOf(unidentified);
     const { check, identity } = identify(unidentified, givenSessionId, route, backends);
     return {
       check,
@@ -132,8 +132,8 @@ export class CheckDoor {
 
   private decide(context: CheckContext): Promise<Settled> {
     const { ladder, observeMode } = this.parts;
-    const { mode, target } = context.route;
-    if (context.route === UNROUTED) return Promise.resolve(ladder.unrouted(context));
+    const { isGap, mode, target } = context.route;
+    if (isGap) return Promise.resolve(ladder.unrouted(context));
     return mode === 'observe' && target !== undefined
       ? observeMode.decide(context, target)
       : ladder.decide(context);
@@ -169,14 +169,6 @@ export class CheckDoor {
     else log.info(fields, decision.allow ? 'allowed without a decision' : 'denied');
   }
 }
-
-const UNROUTED: Route = Object.freeze({
-  target: undefined,
-  backends: [],
-  mode: 'enforce',
-  failMode: { kind: 'open' },
-  overload: undefined,
-} as const);
 
 function split(url: string): { path: string; query: string } {
   const mark = url.indexOf('?');
