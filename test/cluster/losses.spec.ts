@@ -1,7 +1,7 @@
 import { eventually, portalBehaviours, startFakePortal, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
-import { inTime } from '../support/deadline.js';
-import { get, type AstraCheck, type UsherProcess } from '../support/usher-process.js';
+import { inTime, told } from '../support/deadline.js';
+import { get, type AstraCheck, type CheckReply, type UsherProcess } from '../support/usher-process.js';
 
 const { allow, deny, hang, slow } = portalBehaviours;
 
@@ -50,6 +50,18 @@ describe('a cluster of two gateways and three workers', () => {
     }
     return found;
   };
+  /** A check whose call the portal has got from that worker. */
+  const inHand = async (token: string): Promise<{ asking: Promise<CheckReply>; worker: UsherProcess }> => {
+    for (;;) {
+      portal.requests.length = 0;
+      const asking = check(0, token);
+      await portal.waitForRequests(1);
+      const [worker] = await busy();
+      if (worker !== undefined) return { asking, worker };
+      // The machine was so busy that the gateway asked by itself.
+      await asking;
+    }
+  };
   const gone = new Set<number>();
   const end = (process: UsherProcess, signal: NodeJS.Signals): Promise<number | null> => {
     gone.add(process.pid);
@@ -58,14 +70,8 @@ describe('a cluster of two gateways and three workers', () => {
 
   it('answers what a worker has in hand before it ends at SIGTERM, with exit code 0', async () => {
     portal.slow(700);
-    const asking = check(0, 'slow');
-    await portal.waitForRequests(1);
-    const [worker] = await eventually(async () => {
-      const found = await busy();
-      expect(found).toHaveLength(1);
-      return found;
-    });
-    expect(await end(worker!, 'SIGTERM')).toBe(0);
+    const { asking, worker } = await inHand('slow');
+    expect(await end(worker, 'SIGTERM')).toBe(0);
     expect(inTime(await asking)).toBe('200 backend');
     expect(portal.requests).toHaveLength(1);
     await cluster.add('worker');
@@ -79,27 +85,21 @@ describe('a cluster of two gateways and three workers', () => {
     portal.behave((...call) =>
       (portal.requests.length === 1 ? hang() : token === 'bad' ? deny() : allow())(...call),
     );
-    const asking = check(0, token);
-    await portal.waitForRequests(1);
-    const [worker] = await eventually(async () => {
-      const found = await busy();
-      expect(found).toHaveLength(1);
-      return found;
-    });
-    await end(worker!, 'SIGKILL');
+    const { asking, worker } = await inHand(token);
+    await end(worker, 'SIGKILL');
     expect(inTime(await asking)).toBe(answer);
     expect(portal.requests).toHaveLength(2);
   });
 
   it('goes on with the gateway that is left when the other one is killed, and knows its sessions', async () => {
-    expect(inTime(await check(1, '', viewer))).toMatch(/^200 (backend|direct)$/);
+    expect(told(await check(1, '', viewer))).toBe('200 asked');
     await eventually(async () =>
       expect(await cluster.redis.cli('KEYS', 'usher:session:*:astra-1:stays')).not.toBe(''),
     );
     await end(cluster.gateways[1]!, 'SIGKILL');
     expect(inTime(await check(0, '', viewer))).toBe('200 session');
-    expect(inTime(await check(0, 'good'))).toBe('200 backend');
-    expect(inTime(await check(0, 'bad'))).toBe('403 backend');
+    expect(told(await check(0, 'good'))).toBe('200 asked');
+    expect(told(await check(0, 'bad'))).toBe('403 asked');
   });
 
   it('asks the backend directly when all workers are killed, from the first check on', async () => {

@@ -16,7 +16,6 @@ describe('a cluster whose Redis', () => {
     portal = await startFakePortal();
     cluster = await startCluster(
       {
-        redis: { timeout: '100ms' },
         edges: { 'astra-1': {} },
         backends: {
           portal: {

@@ -1,5 +1,6 @@
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ASKED } from '../support/deadline.js';
 import { exchange, rawGet, statusOf } from '../support/raw-http.js';
 import { get } from '../support/usher-process.js';
 
@@ -47,18 +48,18 @@ describe('the edges’ door', () => {
     const allowed = await get(port(), '/e/astra-1/check?token=hand');
     expect(allowed.status).toBe(200);
     expect(allowed.body).toMatch(
-      /^allowed: .+\nreason: backend-allowed\nsource: backend\nbackend: portal\nuser: anna\nid: [\w-]+\n$/,
+      /^allowed: .+\nreason: backend-allowed\nsource: (backend|direct)\nbackend: portal\nuser: anna\nid: [\w-]+\n$/,
     );
     const denied = await get(port(), '/e/astra-1/check?token=bad');
     expect(denied.status).toBe(403);
-    expect(denied.body).toMatch(/^denied: .+\nreason: backend-denied\nsource: backend\n/);
+    expect(denied.body).toMatch(/^denied: .+\nreason: backend-denied\nsource: (backend|direct)\n/);
     expect(denied.body).toContain(`id: ${String(denied.headers['x-usher-id'])}`);
   });
 
   it('tells an edge no more than its contract, and the two headers of ours, which are in the log too', async () => {
     const { headers, body } = await cluster.gateway.check({ query: 'token=bad', sessionId: 'plain' });
     expect(body).toBe('');
-    expect(headers).toMatchObject({ 'x-usher-source': 'backend', 'content-length': '0' });
+    expect(headers).toMatchObject({ 'x-usher-source': ASKED, 'content-length': '0' });
     await eventually(() => expect(cluster.output()).toContain(`"id":"${String(headers['x-usher-id'])}"`));
   });
 
@@ -127,10 +128,10 @@ describe('the edges’ door', () => {
       get(port(), `/e/astra-1/check?${query}`, { 'X-Channel-ID': 'd1', 'X-Real-UA': agent });
 
     it('is derived: the same question is the same session, another is another', async () => {
-      expect(await anonymous('token=d1')).toMatchObject({ status: 200, source: 'backend' });
+      expect(await anonymous('token=d1')).toMatchObject({ status: 200, source: ASKED });
       expect(await anonymous('token=d1')).toMatchObject({ status: 200, source: 'cache' });
-      expect(await anonymous('token=d2')).toMatchObject({ status: 200, source: 'backend' });
-      expect(await anonymous('token=d1', 'other/1')).toMatchObject({ status: 200, source: 'backend' });
+      expect(await anonymous('token=d2')).toMatchObject({ status: 200, source: ASKED });
+      expect(await anonymous('token=d1', 'other/1')).toMatchObject({ status: 200, source: ASKED });
       const ids = new Set(portal.requests.map(({ headers }) => String(headers['x-session-id'])));
       expect([...ids]).toEqual(Array(3).fill(expect.stringMatching(/^[a-z2-7]{26}$/)));
       for (const id of ids) {
@@ -243,7 +244,7 @@ describe('the edges’ door', () => {
         );
       expect(ids.map((id) => id.length)).toEqual([256, 256]);
       for (const id of ids) {
-        expect(await ask(id)).toContain('X-Usher-Source: backend');
+        expect(await ask(id)).toMatch(/X-Usher-Source: (backend|direct)/);
         expect(await ask(id)).toContain('X-Usher-Source: cache');
       }
       await eventually(async () => {

@@ -1,5 +1,6 @@
 import { eventually, startFakeAstra, startFakePortal, type FakeAstra, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ASKED } from '../support/deadline.js';
 import { endpoint, iptvportal, ministra, smarty } from '../support/middlewares.js';
 
 const KINDS = ['ministra', 'iptvportal', 'smarty', 'http'] as const;
@@ -58,10 +59,10 @@ describe('an Astra whose HTTP Request backend is a cluster of ours', () => {
   it.each(KINDS)('lets in whom %s allows, and nobody whom it refuses', async (kind) => {
     const allowed = await play(kind, 'token=7a');
     expect(allowed).toMatchObject({ allowed: true, answered: true, status: 200 });
-    expect(allowed.headers['x-usher-source']).toBe('backend');
+    expect(allowed.headers['x-usher-source']).toEqual(ASKED);
     const refused = await play(kind, 'token=guess');
     expect(refused).toMatchObject({ allowed: false, answered: true, status: 403 });
-    expect(refused.headers['x-usher-source']).toBe('backend');
+    expect(refused.headers['x-usher-source']).toEqual(ASKED);
   });
 
   it.each(['ministra', 'http'] as const)(

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually, freePort } from '#usher/testing';
 import { isAlive } from '../support/cluster.js';
+import { ASKED } from '../support/deadline.js';
 import { runUsher, type Program } from '../support/program.js';
 import { get, type CheckReply } from '../support/usher-process.js';
 
@@ -86,7 +87,7 @@ describe('usher start, with nothing configured', () => {
 
   it('answers a check through the demo backend, and shows the session in its own Redis', async () => {
     const allowed = await curl(/allowed check/);
-    expect(allowed).toMatchObject({ status: 200, source: 'backend' });
+    expect(allowed).toMatchObject({ status: 200, source: ASKED });
     expect(allowed.headers['x-session-name']).toMatch(/./);
     const denied = await curl(/denied one/);
     expect(denied).toMatchObject({ status: 403, body: expect.stringContaining('reason: backend-denied') });

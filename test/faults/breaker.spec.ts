@@ -1,6 +1,6 @@
 import { eventually, portalBehaviours, startFakePortal, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
-import { inTime } from '../support/deadline.js';
+import { told } from '../support/deadline.js';
 import type { AstraCheck, UsherProcess } from '../support/usher-process.js';
 
 const TIMEOUT = 300;
@@ -46,7 +46,7 @@ describe('a breaker, for two gateways and three workers,', () => {
   const check = async (given: AstraCheck = {}): Promise<string> => {
     count += 1;
     const own = { sessionId: `b${count}`, query: `token=t${count}&mac=${count}` };
-    return inTime(await cluster.gateways[count % 2]!.check({ ...own, ...given }));
+    return told(await cluster.gateways[count % 2]!.check({ ...own, ...given }));
   };
   const all = (): UsherProcess[] => [...cluster.gateways, ...cluster.workers];
   const states = (process: UsherProcess): string[] =>
@@ -83,16 +83,16 @@ describe('a breaker, for two gateways and three workers,', () => {
   it('is not moved by denials', async () => {
     portal.deny();
     expect(new Set(await Promise.all(Array.from({ length: 40 }, () => check())))).toEqual(
-      new Set(['403 backend']),
+      new Set(['403 asked']),
     );
     portal.allow();
-    expect(await check()).toBe('200 backend');
+    expect(await check()).toBe('200 asked');
   });
 
   it('suspends a backend that fails: everybody hears of it, and nobody asks it any more', async () => {
     portal.allow({ 'X-Session-Name': 'anna' });
     for (const mac of ['closed', 'stale']) {
-      expect(await check({ channel: mac, query: `token=${mac}&mac=${mac}` })).toBe('200 backend');
+      expect(await check({ channel: mac, query: `token=${mac}&mac=${mac}` })).toBe('200 asked');
     }
     portal.status(500);
     await untilSuspended();
@@ -142,7 +142,7 @@ describe('a breaker, for two gateways and three workers,', () => {
     const refused = [...probed, ...ramped].filter((answer) => !answer.startsWith('200 '));
     expect(refused).toEqual([]);
     // Some were asked about, others got the outage's answer: that is what a ramp is.
-    expect(new Set(ramped)).toEqual(new Set(['200 backend', '200 fail-open', '200 stale', '200 known']));
+    expect(new Set(ramped)).toEqual(new Set(['200 asked', '200 fail-open', '200 stale', '200 known']));
     expect(portal.requests.length - asked).toBeGreaterThanOrEqual(2);
     for (const process of all()) {
       expect(states(process).slice(-3)).toEqual([
@@ -152,8 +152,8 @@ describe('a breaker, for two gateways and three workers,', () => {
       ]);
     }
     await cluster.whole();
-    expect(await check()).toBe('200 backend');
-    expect(await check({ query: 'token=bad' })).toBe('403 backend');
+    expect(await check()).toBe('200 asked');
+    expect(await check({ query: 'token=bad' })).toBe('403 asked');
   });
 
   it('asks about those who were let in on trust once the outage is over', async () => {
@@ -161,10 +161,10 @@ describe('a breaker, for two gateways and three workers,', () => {
     portal.status(500);
     await untilSuspended();
     const gateway = cluster.gateways[0]!;
-    expect(inTime(await gateway.check(viewer))).toBe('200 fail-open');
+    expect(told(await gateway.check(viewer))).toBe('200 fail-open');
     portal.byToken({ bad: portalBehaviours.deny() }, portalBehaviours.allow());
     await askUntil('is asked again', () => [check(), check()]);
-    expect(inTime(await gateway.check(viewer))).toBe('403 backend');
+    expect(told(await gateway.check(viewer))).toBe('403 asked');
   });
 
   it('suspends a backend that is too slow', async () => {
@@ -193,7 +193,7 @@ describe('a breaker, for two gateways and three workers,', () => {
     await eventually(
       async () => {
         const reply = await gateway.check({ sessionId: `back${(count += 1)}`, query: `token=${count}` });
-        expect(inTime(reply)).toBe('200 direct');
+        expect(told(reply)).toBe('200 asked');
         expect((await gateway.problems()).filter((problem) => /portal is/.test(problem))).toEqual([]);
       },
       { withinMs: 20_000 },

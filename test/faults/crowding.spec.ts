@@ -1,6 +1,6 @@
 import { portalBehaviours, startFakePortal, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
-import { inTime } from '../support/deadline.js';
+import { told } from '../support/deadline.js';
 
 const NAMES = ['narrow', 'hung', 'healthy', 'busy'] as const;
 type Name = (typeof NAMES)[number];
@@ -25,7 +25,7 @@ describe('a crowd in front of', () => {
         backends: {
           narrow: backend('narrow', { maxCalls: 2 }),
           // Neither a verdict nor a full bulkhead shall hide how the others fare.
-          hung: backend('hung', { breaker: { consecutive: 1000, minCalls: 1000 } }),
+          hung: backend('hung', { timeout: '1500ms', breaker: { consecutive: 1000, minCalls: 1000 } }),
           healthy: backend('healthy'),
           busy: backend('busy'),
         },
@@ -43,7 +43,7 @@ describe('a crowd in front of', () => {
   const check = async (channel: Name): Promise<string> => {
     count += 1;
     const viewer = { sessionId: `c${count}`, query: `token=${count}`, ip: `198.51.100.${count % 250}` };
-    return inTime(await cluster.gateways[count % 2]!.check({ ...viewer, channel }));
+    return told(await cluster.gateways[count % 2]!.check({ ...viewer, channel }));
   };
   const crowd = (channel: Name, size: number): Promise<string>[] =>
     Array.from({ length: size }, () => check(channel));
@@ -56,25 +56,24 @@ describe('a crowd in front of', () => {
     portals.narrow.slow(150);
     const answers = await Promise.all(crowd('narrow', 60));
     expect(answers.filter((answer) => !/^200 (?!fail-open)/.test(answer))).toEqual([]);
-    expect(answers).toContain('200 backend');
+    expect(answers).toContain('200 asked');
     expect(answers).toContain('200 overload');
     // One place for each worker, and one for each gateway, which asks by itself what no worker takes in time.
     expect(portals.narrow.mostInFlight).toBeLessThanOrEqual(4);
     await isHealthy();
-    expect(await check('narrow')).toBe('200 backend');
+    expect(await check('narrow')).toBe('200 asked');
   });
 
   it('a hung backend delays nobody who asks another one', async () => {
     portals.hung.hang();
     let answered = 0;
-    const hung = crowd('hung', 100).map((answer) => answer.finally(() => (answered += 1)));
+    const hung = Promise.all(crowd('hung', 100).map((answer) => answer.finally(() => (answered += 1))));
+    hung.catch(() => undefined);
     await portals.hung.waitForRequests(1);
-    const others = [];
-    for (let at = 0; at < 20; at += 1) others.push(await check('healthy'));
+    for (let at = 0; at < 5; at += 1) expect(await check('healthy')).toBe('200 asked');
     // All of them, one after the other, before the first of those who wait for the hung one.
     expect(answered).toBe(0);
-    expect(others).toEqual(Array(20).fill('200 backend'));
-    expect(new Set(await Promise.all(hung))).toEqual(new Set(['200 fail-open', '200 overload']));
+    for (const answer of await hung) expect(answer).toMatch(/^200 (fail-open|overload)$/);
     await isHealthy();
   });
 

@@ -1,6 +1,6 @@
 import { startFakePortal, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
-import { inTime } from '../support/deadline.js';
+import { told } from '../support/deadline.js';
 import { ministra } from '../support/middlewares.js';
 import { get, type AstraCheck } from '../support/usher-process.js';
 
@@ -50,7 +50,7 @@ describe('while the portal', () => {
       { gateways: 2, workers: 2 },
     );
     // One gateway learns the viewers; Redis tells the other.
-    for (const mode of MODES) expect(await ask(0, mode, `of-${mode}`, mode)).toBe('200 backend');
+    for (const mode of MODES) expect(await ask(0, mode, `of-${mode}`, mode)).toBe('200 asked');
   });
 
   beforeEach(() => portal.behave(ministra(tokens)));
@@ -69,7 +69,7 @@ describe('while the portal', () => {
   const ask = async (gateway: number, mode: Mode, token: string, mac: string): Promise<string> => {
     count += 1;
     const check: AstraCheck = { sessionId: `f${count}`, channel: mode, query: `token=${token}&mac=${mac}` };
-    return inTime(await cluster.gateways[gateway]!.check(check));
+    return told(await cluster.gateways[gateway]!.check(check));
   };
   const answers = async (gateway: number, mode: Mode): Promise<string[]> => {
     count += 1;
@@ -109,18 +109,18 @@ describe('while the portal', () => {
 
   it('denies everybody, denials are passed on: nobody is let in on trust, and who plays goes on', async () => {
     const viewer = { sessionId: 'plays', channel: 'open', query: 'token=of-open&mac=open' };
-    expect(inTime(await cluster.gateway.check(viewer))).toBe('200 backend');
+    expect(told(await cluster.gateway.check(viewer))).toBe('200 asked');
     portal.deny();
     for (const mode of MODES) {
-      expect(await answers(1, mode)).toEqual(Array(3).fill('403 backend'));
+      expect(await answers(1, mode)).toEqual(Array(3).fill('403 asked'));
     }
-    expect(inTime(await cluster.gateway.check(viewer))).toBe('200 cache');
+    expect(told(await cluster.gateway.check(viewer))).toBe('200 cache');
   });
 
   it('is slow, but within its timeout, it has the word', async () => {
     portal.slow(TIMEOUT / 3, ministra(tokens));
     for (const mode of MODES) {
-      expect(await answers(0, mode)).toEqual(['200 backend', '403 backend', '403 backend']);
+      expect(await answers(0, mode)).toEqual(['200 asked', '403 asked', '403 asked']);
     }
   });
 

@@ -1,6 +1,6 @@
 import { eventually, freePort, startFakePortal, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
-import { inTime } from '../support/deadline.js';
+import { told } from '../support/deadline.js';
 
 describe('a worker that does not reach the portal, while others do,', () => {
   let portal: FakePortal;
@@ -24,7 +24,7 @@ describe('a worker that does not reach the portal, while others do,', () => {
     Promise.all(
       Array.from({ length: size }, async () => {
         count += 1;
-        return inTime(await cluster.gateway.check({ sessionId: `i${count}`, query: `token=${count}` }));
+        return told(await cluster.gateway.check({ sessionId: `i${count}`, query: `token=${count}` }));
       }),
     );
 
@@ -38,7 +38,7 @@ describe('a worker that does not reach the portal, while others do,', () => {
       await crowd(30);
       expect(broken.output()).toContain('portal cannot be reached from here');
     });
-    for (let round = 0; round < 3; round += 1) expect(await crowd(40)).toEqual(Array(40).fill('200 backend'));
+    for (let round = 0; round < 3; round += 1) expect(await crowd(40)).toEqual(Array(40).fill('200 asked'));
     expect(await cluster.gateway.problems()).toEqual([]);
     expect(cluster.output()).not.toContain('portal is suspended');
   });
