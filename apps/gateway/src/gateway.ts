@@ -26,7 +26,7 @@ import { SessionsWebhook } from '#usher/sessions';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { CheckDoor } from './door/check-door.js';
 import { checkIds } from './door/check-ids.js';
-import { createEdgeServer } from './door/edge-server.js';
+import { closeEdgeServer, createEdgeServer } from './door/edge-server.js';
 import { Memory } from './door/memory.js';
 import type { ReplyStyle } from './door/reply.js';
 import { askerReader } from './edges/asker.js';
@@ -37,6 +37,9 @@ import { questionBus } from './question-bus.js';
 import { questionKeys } from './question-keys.js';
 import { registryCare } from './registry-care.js';
 import { viewersByStanding } from './viewers.js';
+
+/** What is in flight has been answered by its deadline; connections that linger are cut so long after it, ms. */
+const LINGER = 500;
 
 export interface GatewayParts {
   readonly node: ClusterNode;
@@ -85,7 +88,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     close: async () => {
       listening = false;
       style.draining = true;
-      await app.close();
+      await closeEdgeServer(app, config.gateway.deadline + LINGER);
       await Promise.all([care.close(), door.why.close()]);
     },
   };

@@ -49,6 +49,8 @@ export async function createEdgeServer(options: EdgeServerOptions): Promise<Nest
   const fastifyOptions: FastifyServerOptions<Server> = {
     serverFactory: (handler) => inFront(options, handler),
     bodyLimit: MAX_BODY,
+    // A check that comes in while the port closes is a check: at an Alta a 503 refuses the viewer.
+    return503OnClosing: false,
     // The viewer's query is not ours to parse, and a path that is no valid URL is a check like any other.
     routerOptions: { querystringParser: () => ({}), maxParamLength: options.maxRequestLine },
     frameworkErrors: (_error, request, reply) => {
@@ -68,6 +70,17 @@ export async function createEdgeServer(options: EdgeServerOptions): Promise<Nest
     abortOnError: false,
   });
   return app;
+}
+
+/** Answers what is in flight. A connection that lingers longer than `patience` (ms) is cut: it would keep us for ever. */
+export async function closeEdgeServer(app: NestFastifyApplication, patience: number): Promise<void> {
+  const server = app.getHttpServer() as Server;
+  const cut = setTimeout(() => server.closeAllConnections(), patience);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(cut);
+  }
 }
 
 function inFront(
