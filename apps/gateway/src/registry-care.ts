@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { KeptDecisions, KnownMemory } from '#usher/decisions';
+import type { KeptDecisions, KnownMemory, RememberedGrant } from '#usher/decisions';
 import type { SessionName } from '#usher/domain';
 import type { ClusterNode } from '#usher/node';
 import { EpochWatcher, healRegistry, SignsOfLife } from '#usher/sessions';
@@ -41,7 +41,7 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
       .then(async () => {
         const sessions = held.kept.sessions(openedSince);
         const healed = await healRegistry(sessions, redis, registry, clock, { signal });
-        await offerKnown(node, held, signal);
+        await offerKnown(node, held.known.grants(openedSince), signal);
         log.info({ ...healed }, `${why}: what this gateway holds was offered back`);
       })
       .catch((error: unknown) => log.warn({ error }, 'what this gateway holds could not be offered back'));
@@ -87,19 +87,28 @@ function noteSeen({ registry, clock, config }: ClusterNode, { kept }: Held, sign
 }
 
 /** Its edge asks about it, so it lives, whatever the registry thinks. */
-function writeBack({ registry, log }: ClusterNode, { kept }: Held, names: readonly SessionName[]): void {
+function writeBack(
+  { registry, log, clock, config }: ClusterNode,
+  { kept }: Held,
+  names: readonly SessionName[],
+): void {
+  const aliveUntil = clock.now() + config.gateway.assumedLife;
   for (const { edge, sessionId } of names) {
     const session = kept.sessionNamed(edge, sessionId);
     if (session === undefined) continue;
     registry
-      .open(session)
+      .open({ ...session, aliveUntil })
       .catch((error: unknown) => log.debug({ error }, 'a session could not be written back'));
   }
 }
 
-async function offerKnown({ known, log }: ClusterNode, held: Held, signal: AbortSignal): Promise<void> {
+async function offerKnown(
+  { known, log }: ClusterNode,
+  grants: Iterable<RememberedGrant>,
+  signal: AbortSignal,
+): Promise<void> {
   let offered = 0;
-  for (const { backend, viewerKey, fingerprint, ...grant } of held.known.grants()) {
+  for (const { backend, viewerKey, fingerprint, ...grant } of grants) {
     if (signal.aborted) return;
     known
       .remember(backend, viewerKey, fingerprint, grant)

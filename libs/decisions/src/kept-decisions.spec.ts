@@ -62,3 +62,14 @@ describe('what is no longer kept', () => {
     expect(kept.counts.get('portal')).toEqual({ decided: 1, carried: 0, known: 0, onTrust: 0 });
   });
 });
+
+it('all that holds is offered back, though entries come and go meanwhile', () => {
+  const kept = new KeptDecisions(clock, 100);
+  const names = Array.from({ length: 10 }, (_, i) => String(i));
+  for (const name of names) keep(kept, name, 'portal', 'backend', false);
+  const offered: string[] = [];
+  for (const { sessionId } of kept.sessions()) {
+    if (offered.push(sessionId) === 1) for (const name of ['9', '8', '7']) kept.drop(name);
+  }
+  expect(offered).toEqual(expect.arrayContaining(names.slice(0, 7)));
+});

@@ -123,7 +123,8 @@ export class KeptDecisions {
 
   /** The sessions that still hold here, for healing; with `openedSince` (cluster time, ms) only the newer ones. */
   *sessions(openedSince = 0): Generator<Session> {
-    for (const { session, until } of this.byName.values()) {
+    // A copy: the list is walked for minutes, and changes under way.
+    for (const { session, until } of Array.from(this.byName.values())) {
       if (session === undefined || session.openedAt < openedSince) continue;
       if (until > this.clock.monotonic()) yield session;
     }

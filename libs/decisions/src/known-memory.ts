@@ -66,9 +66,14 @@ export class KnownMemory implements KnownViewers {
     await this.cluster.remember(backend, viewerKey, fingerprint, grant);
   }
 
-  /** Every grant that is remembered here, for a Redis that came back empty. */
-  *grants(): Generator<RememberedGrant> {
-    for (const [name, viewer] of this.local.entries()) {
+  /**
+   * Every grant that is remembered here, for a Redis that came back empty; with `allowedSince` (cluster time, ms) only
+   * those of viewers allowed since: Redis takes an offer for an allow of now, and nobody may stay known by that alone.
+   */
+  *grants(allowedSince = 0): Generator<RememberedGrant> {
+    // A copy: the list is walked for minutes, and changes under way.
+    for (const [name, viewer] of Array.from(this.local.entries())) {
+      if (viewer.allowedAt < allowedSince) continue;
       const [backend = '', viewerKey = ''] = name.split('/');
       const { user, sessionName } = viewer;
       for (const [fingerprint, authorizedUntil] of viewer.grants) {

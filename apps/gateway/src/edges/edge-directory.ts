@@ -54,8 +54,9 @@ export class EdgeDirectory {
     const parts = path.slice(PREFIX.length).split('/');
     const action = parts.at(-1) ?? '';
     if ((parts.length !== 2 && parts.length !== 3) || !ACTIONS.has(action)) {
+      // The path is not said back: it may hold an edge's secret.
       return unknown(
-        `no such address: an edge asks /e/<edge>/check, not ${path.length > 100 ? 'this' : path}`,
+        `${address} asks an address that is none of ours: an edge asks /e/<edge>/check or /e/<edge>/<secret>/check`,
       );
     }
     return this.byUrl(
