@@ -161,6 +161,17 @@ describe('a backend’s gate', () => {
     expect(backend.calls).toBe(1);
   });
 
+  it('holds nothing back that is only observed: neither for the pace nor for a place', async () => {
+    const { backend, release } = heldBack();
+    const { gates } = gatesAround([backend], { pace: 2, maxCalls: 1 });
+    const gate = gates.get('portal')!;
+    const asked = Array.from({ length: 20 }, () => gate.ask(check, { ...inTime(), unguarded: true }));
+    await eventually(() => backend.calls === 20);
+    await release();
+    expect((await Promise.all(asked)).map(({ kind }) => kind)).toEqual(Array(20).fill('allow'));
+    expect(gate.status()).toMatchObject({ inFlight: 0, results: { paced: 0, full: 0 } });
+  });
+
   it('keeps cancelled calls away from the breaker', async () => {
     const backend = new ToldBackend();
     backend.answer = (_, { signal }) =>

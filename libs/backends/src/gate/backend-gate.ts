@@ -19,7 +19,7 @@ export interface GateAskOptions {
   readonly known: boolean;
   /** This question is the cluster's one probe, under this lease: it waits for nobody, and is not cancelled. */
   readonly probeLease?: string;
-  /** Mode observe: the breaker hears of it, but does not keep it back. */
+  /** Mode observe: breaker, pacer and bulkhead hear of it, but none keeps it back. */
   readonly unguarded?: boolean;
   /** Nobody wants the answer any longer: another member of the group allowed. */
   readonly signal?: AbortSignal;
@@ -161,7 +161,9 @@ export class BackendGate {
     const kept = this.#keptBack(options);
     if (kept !== undefined) return kept;
     if (deadline <= now) return 'deadline';
-    if (probeLease !== undefined) {
+    // The cluster's one probe waits for nobody, and what is only observed goes as it would without us.
+    if (probeLease !== undefined || options.unguarded === true) {
+      if (probeLease === undefined) this.#pacer.reserve(0);
       this.#bulkhead.enterAnyway();
       return undefined;
     }
