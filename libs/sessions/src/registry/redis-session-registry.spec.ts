@@ -192,6 +192,27 @@ describe('opening again', () => {
     expect(await inconsistencies()).toEqual([]);
   });
 
+  it.each([
+    ['known', '100500'],
+    ['known', ''],
+    ['rule', ''],
+  ] as const)('never takes back an allow: by the source %s, user "%s"', async (source, user) => {
+    const allowed = aSession({ user, sessionName: '', authorizedUntil: Date.now() + 60_000 });
+    await registry.open(allowed);
+    await registry.open({ ...allowed, source, authorizedUntil: 0 });
+    expect(await registry.find(allowed, allowed.fingerprint)).toMatchObject({
+      session: { source: 'backend', user, authorizedUntil: allowed.authorizedUntil },
+    });
+    expect(await inconsistencies()).toEqual([]);
+  });
+
+  it('is an allow after one who was let in only as a known viewer', async () => {
+    await registry.open(aSession({ source: 'known' }));
+    await registry.open(aSession({ source: 'backend' }));
+    const found = await registry.find(aSession(), aSession().fingerprint);
+    expect(found).toMatchObject({ session: { source: 'backend' } });
+  });
+
   it('keeps the fields of a version from the future, and its number', async () => {
     const session = aSession();
     await registry.open(session);

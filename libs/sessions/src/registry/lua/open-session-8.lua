@@ -20,13 +20,21 @@ local sessionKey, channelKey, edgeKey = KEYS[5], KEYS[6], KEYS[7]
 -- The type of each of KEYS.
 local TYPES = { 'zset', 'stream', 'hash', 'zset', 'hash', 'zset', 'zset', 'hash' }
 local PRESENCE = { assumed = 1, seen = 2, listed = 3 }
--- What an answer on trust may not take back from a session that a backend allowed.
+-- What an answer on trust, or to a known viewer, may not take back from a session that a backend allowed.
 local GRANT = { 'state', 'source', 'backend', 'authorizedUntil', 'user', 'name' }
 local USER = { 'user', 'name' }
 -- What says something by its absence: an update takes it away.
 local BLANK = { 'authorizedUntil', 'name' }
 -- Entries of a user that are looked through at each open.
 local FEW = 16
+
+-- On trust, let in without an answer of its own (a known viewer, a public channel), or answered.
+local function standing(session)
+  if session.state == 'on-trust' then return 1 end
+  local undecided = session.source == 'known' or session.source == 'rule'
+  if undecided and session.state ~= 'revoked' then return 2 end
+  return 3
+end
 
 for i = 1, #KEYS do
   local kind = redis.call('TYPE', KEYS[i]).ok
@@ -55,7 +63,7 @@ if old then
   local function keep(fields)
     for _, field in ipairs(fields) do new[field] = old[field] end
   end
-  if new.state == 'on-trust' and (old.state == 'active' or old.state == 'unconfirmed') then keep(GRANT) end
+  if old.state ~= 'revoked' and standing(new) < standing(old) then keep(GRANT) end
   if not new.user then keep(USER) end
   if (PRESENCE[old.presence] or 0) > (PRESENCE[new.presence] or 0) then new.presence = old.presence end
   if (tonumber(old.openedAt) or math.huge) < tonumber(new.openedAt) then new.openedAt = old.openedAt end
