@@ -7,7 +7,7 @@ import { memory } from './figures/memory.js';
 import { startToFirstAnswer } from './figures/start-to-first-answer.js';
 import { uncachedCheck } from './figures/uncached-check.js';
 import { machine, versions } from './machine.js';
-import { table, writeResults } from './report.js';
+import { rounded, table, writeResults } from './report.js';
 
 const PARTS: Readonly<Record<string, (effort: Effort) => Promise<Figures>>> = {
   cachedCheck,
@@ -36,4 +36,5 @@ for (const name of names) {
 }
 process.stdout.write(`\n${table(figures)}`);
 if (values.only === undefined) writeResults(RESULTS, { ...figures, ...about });
+else process.stdout.write(`\n${JSON.stringify(figures, rounded, 2)}\n`);
 process.exit();

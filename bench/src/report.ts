@@ -36,7 +36,7 @@ function short(value: number): string {
 }
 
 /** Numbers of six digits at most: the rest is noise. */
-const rounded = (_: string, value: unknown): unknown =>
+export const rounded = (_: string, value: unknown): unknown =>
   typeof value === 'number' ? Number(value.toPrecision(6)) : value;
 
 export function writeResults(folder: URL, results: Readonly<Record<string, unknown>>): void {

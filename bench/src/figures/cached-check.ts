@@ -29,7 +29,7 @@ export function cachedCheck(effort: Effort): Promise<Figures> {
       const measure = (loop: Parameters<Generator['run']>[0]['loop']): Promise<readonly Pair<LoadReport>[]> =>
         inTurns(
           effort.repetitions,
-          () => runOnRung(generator, rig.gateway, 'cache', { ...viewers, loop }),
+          () => runOnRung(generator, rig.gateway, ['cache'], { ...viewers, loop }),
           () => generator.run({ ...viewers, port: bare.port, loop }),
         );
       try {

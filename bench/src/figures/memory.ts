@@ -44,7 +44,7 @@ async function open(
   rig: Rig,
   viewers: { readonly first: number; readonly count: number },
 ): Promise<void> {
-  await runOnRung(generator, rig.gateway, 'backend', {
+  await runOnRung(generator, rig.gateway, ['backend', 'direct'], {
     ...viewers,
     connections: CONNECTIONS,
     loop: { kind: 'closed' },

@@ -1,7 +1,7 @@
 import type { Effort, Figures } from '../figure.js';
-import { compared, each, inTurns } from '../pairs.js';
+import { compared, each, inTurns, type Pair } from '../pairs.js';
 import { median, spread } from '../statistics.js';
-import { newViewers, runOnRung, startRig, withGenerator } from './rig.js';
+import { newViewers, runOnRung, startRig, withGenerator, type RungReport } from './rig.js';
 
 const CONNECTIONS = 64;
 /** Checks a second at which the bus's own part in the latency is measured. */
@@ -26,13 +26,13 @@ export function uncachedCheck(effort: Effort): Promise<Figures> {
         inTurns(
           repetitions,
           () =>
-            runOnRung(generator, bus.gateway, 'backend', {
+            runOnRung(generator, bus.gateway, ['backend'], {
               ...viewers(PLENTY),
               connections: CONNECTIONS,
               loop,
             }),
           () =>
-            runOnRung(generator, direct.gateway, 'direct', {
+            runOnRung(generator, direct.gateway, ['direct'], {
               ...viewers(PLENTY),
               connections: CONNECTIONS,
               loop,
@@ -58,7 +58,7 @@ export function uncachedCheck(effort: Effort): Promise<Figures> {
           ...rates,
           unit: 'checks/s',
           besideWhat: 'direct rung, no bus',
-          details: { connections: CONNECTIONS },
+          details: { connections: CONNECTIONS, onRung: leastOnRung(closed) },
         },
         busAddedLatency: {
           value: p50,
@@ -67,6 +67,7 @@ export function uncachedCheck(effort: Effort): Promise<Figures> {
           aim: { text: `p50 ≤ ${AIM_P50}, p99 ≤ ${AIM_P99}`, met: p50 <= AIM_P50 && p99 <= AIM_P99 },
           details: {
             rate: RATE,
+            onRung: leastOnRung(open),
             p99,
             p99Spread: spread(added('p99')),
             p999: median(added('p999')),
@@ -78,4 +79,8 @@ export function uncachedCheck(effort: Effort): Promise<Figures> {
       await Promise.all([bus.stop(), direct.stop()]);
     }
   });
+}
+
+function leastOnRung(pairs: readonly Pair<RungReport>[]): number {
+  return Math.min(...pairs.flatMap(({ a, b }) => [a.onRung, b.onRung]));
 }
