@@ -21,7 +21,8 @@ export function questionBus(node: Pick<ClusterNode, 'bus' | 'config' | 'question
           deadlineAt: question.deadline,
           takeWithinMs: TAKEN_WITHIN,
           replyWithinMs: (timeouts.get(question.target) ?? 0) + BEYOND_CALL,
-          waitWhileFull: true,
+          // What is only observed goes as it would without us: it waits for no worker's place.
+          waitWhileFull: question.unguarded !== true,
         };
         node.bus.ask(CHECK_PATTERN, node.questions.encode(question), options, (outcome) =>
           resolve(asked(outcome)),
