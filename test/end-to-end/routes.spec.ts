@@ -32,7 +32,12 @@ describe('routes', () => {
     const both = { backends: ['a', 'b'] };
     cluster = await startCluster({
       edges: { 'astra-1': {}, 'astra-2': {} },
-      backends: { a: backend(a), b: backend(b), 'patient-a': backend(a, '20s') },
+      backends: {
+        a: backend(a),
+        b: backend(b),
+        'patient-a': backend(a, '20s'),
+        watched: { ...backend(a, '1500ms'), maxCalls: 20 },
+      },
       groups: {
         any: { ...both, policy: 'any' },
         race: { backends: ['patient-a', 'b'], policy: 'any' },
@@ -44,7 +49,7 @@ describe('routes', () => {
       routes: [
         { match: { channel: 'promo-*' }, access: 'public' },
         { match: { path: '/free/' }, access: 'public' },
-        { match: { channel: 'watched-*' }, backend: 'a', mode: 'observe' },
+        { match: { channel: 'watched-*' }, backend: 'watched', mode: 'observe' },
         ...['any', 'race', 'any-unavailable', 'any-deny', 'first', 'first-next'].map((group) => ({
           match: { channel: `${group}:*` },
           group,
@@ -189,6 +194,20 @@ describe('routes', () => {
     ])('leave the edge unanswered by a backend %s', async (_, break_) => {
       break_();
       await expect(watch()).rejects.toMatchObject({ code: 'ECONNRESET' });
+    });
+
+    it('keep nobody back after the backend asked for fewer questions', async () => {
+      a.status(429);
+      for (let at = 0; at < 3; at += 1) expect(await watch()).toMatchObject({ status: 429 });
+      a.allow();
+      const replies = await Promise.all(Array.from({ length: 20 }, () => watch()));
+      expect(replies.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    });
+
+    it('wait for no place at a worker: a crowd is asked about at once', async () => {
+      a.slow(1_000);
+      const replies = await Promise.all(Array.from({ length: 30 }, () => watch()));
+      expect(replies.map(({ status }) => status)).toEqual(Array(30).fill(200));
     });
 
     it('ask each time: nothing is kept, nothing is shared', async () => {
