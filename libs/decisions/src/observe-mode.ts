@@ -1,5 +1,5 @@
 import type { BackendAnswer, Clock, Decision, SessionRegistry } from '#usher/domain';
-import type { Asker } from './asking.js';
+import type { Asker, Asking } from './asking.js';
 import type { CheckContext, Settled } from './check-context.js';
 import { sessionOfAllow, type SessionLife } from './session-of.js';
 import type { TraitsByBackend } from './traits.js';
@@ -19,7 +19,9 @@ export class ObserveMode {
 
   /** Never rejects. */
   async decide(context: CheckContext, target: string): Promise<Settled> {
-    const { answer, source } = await this.asker.askUnguarded(context, target);
+    const { answer, source } = await this.asker
+      .askUnguarded(context, target)
+      .catch((error: unknown) => broken(target, error));
     if (answer.kind === 'allow' && source === 'direct') {
       const { check, identity, habit } = context;
       const now = this.clock.now();
@@ -28,6 +30,13 @@ export class ObserveMode {
     }
     return { decision: verbatim(answer, source), answer };
   }
+}
+
+/** A fault of ours is no answer: the edge does what it does where nobody is there. */
+function broken(target: string, error: unknown): Asking {
+  const detail = error instanceof Error ? error.message : 'unknown';
+  const answer = { kind: 'unavailable', because: 'us', reason: 'internal', backend: target, detail } as const;
+  return { answer: { ...answer, tookMs: 0 }, source: 'direct' };
 }
 
 function verbatim(answer: BackendAnswer, source: 'backend' | 'direct'): Decision {

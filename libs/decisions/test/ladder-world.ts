@@ -10,6 +10,7 @@ import type {
   KnownViewer,
   Question,
   Session,
+  SessionRegistry,
   UnavailableAnswer,
 } from '#usher/domain';
 import { ManualClock } from '#usher/testing';
@@ -101,15 +102,16 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
   );
   const kept = new KeptDecisions(clock, 1000);
   const shared = new SharedAnswers(clock, config.gateway.answerTtl, 1000);
+  const registry: SessionRegistry = {
+    find: async () => {
+      if (said.found instanceof Error) throw said.found;
+      return said.found;
+    },
+    open: async (session) => void told.opened.push(session),
+  };
   const ladder = new Ladder({
     clock,
-    registry: {
-      find: async () => {
-        if (said.found instanceof Error) throw said.found;
-        return said.found;
-      },
-      open: async (session) => void told.opened.push(session),
-    },
+    registry,
     asker,
     kept,
     shared,
@@ -153,7 +155,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     kept.generation += 1;
     shared.clear();
   };
-  return { ladder, context, said, told, clock, kept, known, gap };
+  return { ladder, context, said, told, clock, kept, known, asker, registry, backends, gap };
 }
 
 export type World = ReturnType<typeof ladderOf>;
