@@ -10,7 +10,7 @@ import type {
 import type { CheckContext } from './check-context.js';
 import type { KnownMemory } from './known-memory.js';
 
-/** Of the deadline so much is kept for what stands in for an answer that does not come, ms. */
+/** Of the deadline so much is kept for what stands in for an answer that does not come, ms; a quarter at most. */
 const ASKING_MARGIN = 75;
 
 /** Who was asked, and what was said. */
@@ -35,7 +35,9 @@ export class Asker {
   /** Asks unless the breaker keeps the question back: then it is unavailable at once, because of the backend. */
   async ask(context: CheckContext, target: string): Promise<Asking> {
     const { viewerKey } = context.identity;
-    const known = context.route.backends.some((backend) => this.known.isKnown(backend, viewerKey));
+    // Who was allowed already needs nobody's favour, and a one-shot token refused again says nothing of its backend.
+    const isNew = context.previous === undefined;
+    const known = isNew && context.route.backends.some((backend) => this.known.isKnown(backend, viewerKey));
     let pass: Pass = {};
     if (!this.breakers.isClosed(target)) {
       const admission = await this.breakers.admit(target, known);
@@ -53,7 +55,8 @@ export class Asker {
     pass: Pass = { unguarded: true },
   ): Promise<Asking> {
     const { check, identity } = context;
-    const left = context.deadline - ASKING_MARGIN - this.clock.monotonic();
+    const untilDeadline = context.deadline - this.clock.monotonic();
+    const left = untilDeadline - Math.min(ASKING_MARGIN, untilDeadline / 4);
     const askedAt = this.clock.now();
     const deadline = askedAt + left;
     const question: Question = { check, identity, target, known, deadline, askedAt, ...pass };

@@ -112,6 +112,24 @@ describe('a paying viewer', () => {
   });
 });
 
+describe('a question about a session that was allowed', () => {
+  it('goes as nobody known: such come last in a ramp, and a dead one-shot token is no sign of a sick backend', async () => {
+    const world = ladderOf({ type: 'ministra' });
+    world.said.answer = allow({ authDuration: 60 });
+    await sources(world);
+    world.clock.advance(61_000);
+    await sources(world);
+    await sources(world, { sessionId: '43', query: 'token=new' });
+    expect(world.told.busQuestions.map(({ known }) => known)).toEqual([false, false, true]);
+  });
+});
+
+it('an edge in a hurry is asked for too: little of a short deadline is kept back', async () => {
+  const world = ladderOf();
+  await world.ladder.decide(world.context({}, 50));
+  expect(world.told.busQuestions[0]!.deadline - world.clock.now()).toBeGreaterThan(25);
+});
+
 describe('a session that lives longer than it is taken for alive without a sign', () => {
   it('is written back alive where the registry lost it', async () => {
     const world = ladderOf();

@@ -18,7 +18,7 @@ import type { SingleFlight } from './single-flight.js';
 import type { StandIn } from './stand-in.js';
 import type { TraitsByBackend } from './traits.js';
 
-/** Kept apart from the deadline, so that the answer is on the wire before the edge gives up, ms. */
+/** Kept apart from the deadline, so that the answer is on the wire before the edge gives up, ms; an eighth at most. */
 const MARGIN = 25;
 /** What stands in because of us is asked about again soon, ms. */
 const OVERLOAD_KEPT = 5_000;
@@ -51,7 +51,8 @@ export class Ladder {
 
   /** Never rejects. A climb that outlives the deadline goes on, and its late answer settles the session. */
   async decide(context: CheckContext): Promise<Settled> {
-    const timeLeft = context.deadline - MARGIN - this.parts.clock.monotonic();
+    const untilDeadline = context.deadline - this.parts.clock.monotonic();
+    const timeLeft = untilDeadline - Math.min(MARGIN, untilDeadline / 8);
     let timer: NodeJS.Timeout | undefined;
     const outOfTime = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, Math.max(0, timeLeft), undefined);

@@ -54,6 +54,12 @@ function settlementWhere(tooSlowFor: number) {
 }
 
 describe('what an allow means', () => {
+  it('is left to the gateway where the dialect is one of a later version', () => {
+    const { settle, tried } = settlementWhere(0);
+    settle({ ...check, dialect: 'hologram' as Check['dialect'] }, identity, allow);
+    expect(tried).toEqual({ open: 0, remember: 0 });
+  });
+
   it.each([0, 1, 2])('is written down, though Redis is too slow for it %d times', async (times) => {
     const { settle, written, said } = settlementWhere(times);
     settle(check, identity, allow);

@@ -52,7 +52,8 @@ export function settlement({
   };
   const life = { assumedLife: config.gateway.assumedLife };
   return (check, identity, answer) => {
-    if (answer.kind !== 'allow') return;
+    // What a dialect means that only a later version speaks is known to the gateway that asked.
+    if (answer.kind !== 'allow' || !Object.hasOwn(DIALECTS, check.dialect)) return;
     const { habit } = DIALECTS[check.dialect];
     const session = sessionOfAllow(check, identity, answer, 'backend', habit, traits, life, clock.now());
     const { user, sessionName, authorizedUntil } = session;
