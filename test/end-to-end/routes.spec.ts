@@ -23,7 +23,7 @@ describe('routes', () => {
 
   beforeAll(async () => {
     [a, b] = await Promise.all([startFakePortal(), startFakePortal()]);
-    const backend = (portal: FakePortal, timeout = '400ms') => ({
+    const backend = (portal: FakePortal, timeout = '600ms') => ({
       type: 'http',
       url: `${portal.url}/check`,
       timeout,

@@ -81,6 +81,9 @@ describe('usher start, with nothing configured', () => {
   afterAll(async () => {
     usher?.signal('SIGKILL');
     await usher?.ended;
+    // After a test that failed it may still run: it is a child that outlives a killed Usher.
+    const redis = await redisPid(folder);
+    if (isAlive(redis)) process.kill(redis, 'SIGKILL');
     taken?.close();
     await rm(folder, { recursive: true, force: true });
   });

@@ -3,7 +3,7 @@ import { startCluster, type UsherCluster } from '../support/cluster.js';
 import { told } from '../support/deadline.js';
 import type { AstraCheck, UsherProcess } from '../support/usher-process.js';
 
-const TIMEOUT = 300;
+const TIMEOUT = 500;
 const SUSPENDED = 'backend portal is suspended';
 
 /** In order: an outage of failures, one of slowness, and the recovery from both. */
