@@ -51,8 +51,21 @@ export interface UsherProcess {
   end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
+class PortTakenError extends Error {}
+
 /** Starts `usher start <role>` with this configuration (JSON is YAML), and waits until it is ready. */
 export async function startUsher(role: UsherRole, config: UsherConfig): Promise<UsherProcess> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnFreePorts(role, config);
+    } catch (error) {
+      // A port that was free a moment ago is somebody else's now.
+      if (!(error instanceof PortTakenError) || attempt === 5) throw error;
+    }
+  }
+}
+
+async function startOnFreePorts(role: UsherRole, config: UsherConfig): Promise<UsherProcess> {
   const dir = await mkdtemp(join(tmpdir(), 'usher-test-'));
   const [port, healthPort] = [await freePort(), await freePort()];
   const [file, data] = [join(dir, 'usher.json'), join(dir, 'data')];
@@ -93,7 +106,8 @@ export async function startUsher(role: UsherRole, config: UsherConfig): Promise<
     if (program.hasEnded) throw new Error('it ended');
   } catch (error) {
     await usher.end('SIGKILL');
-    throw new Error(`usher start ${role} did not become ready:\n${program.output()}`, { cause: error });
+    const Failure = program.output().includes(' is in use') ? PortTakenError : Error;
+    throw new Failure(`usher start ${role} did not become ready:\n${program.output()}`, { cause: error });
   }
   return usher;
 }
