@@ -68,6 +68,12 @@ export function sessionOfDecision(
   };
 }
 
+/** The contract knows no query there; an edge that sends one sends a secret. */
+function withoutQuery(path: string): string {
+  const mark = path.indexOf('?');
+  return mark === -1 ? path : path.slice(0, mark);
+}
+
 function sessionBase(check: Check, identity: Identity, habit: AskingHabit, life: SessionLife, now: number) {
   return {
     edge: check.edge,
@@ -78,7 +84,7 @@ function sessionBase(check: Check, identity: Identity, habit: AskingHabit, life:
     ip: check.ip,
     userAgent: check.userAgent,
     host: check.host,
-    path: check.path,
+    path: withoutQuery(check.path),
     dialect: check.dialect,
     presence: habit === 'once' ? ('assumed' as const) : ('seen' as const),
     openedAt: now,

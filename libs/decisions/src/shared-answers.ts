@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 interface Shared {
   readonly answer: AllowAnswer | DenyAnswer;
   /** Monotonic, ms. */
+  readonly keptAt: number;
   readonly until: number;
 }
 
@@ -30,15 +31,21 @@ export class SharedAnswers {
     this.answers = new LRUCache({ max: entries });
   }
 
+  /** What is left of an X-AuthDuration is all that it grants to another session. */
   find(questionKey: string): AllowAnswer | DenyAnswer | undefined {
     const shared = this.answers.get(questionKey);
-    return shared !== undefined && shared.until > this.clock.monotonic() ? shared.answer : undefined;
+    const now = this.clock.monotonic();
+    if (shared === undefined || shared.until <= now) return undefined;
+    const { answer, keptAt } = shared;
+    if (answer.kind === 'deny' || answer.authDuration === undefined) return answer;
+    return { ...answer, authDuration: answer.authDuration - (now - keptAt) / 1000 };
   }
 
   keep(questionKey: string, answer: AllowAnswer | DenyAnswer, credential: 'once' | 'reusable'): void {
-    // A denial that holds only for those whom a silent member does not know is no answer for others.
-    if (answer.kind === 'deny' && answer.unlessKnownAt !== undefined) return;
-    this.answers.set(questionKey, { answer, until: this.clock.monotonic() + this.ttlOf(answer, credential) });
+    // A member of the group could not be asked: nothing unavailable is kept as a denial.
+    if (answer.reason === 'group-partial') return;
+    const keptAt = this.clock.monotonic();
+    this.answers.set(questionKey, { answer, keptAt, until: keptAt + this.ttlOf(answer, credential) });
   }
 
   /** Forgets every answer: they may be wrong now. */

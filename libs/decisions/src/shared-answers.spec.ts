@@ -1,0 +1,28 @@
+import { ManualClock } from '#usher/testing';
+import { allow, deny } from '../test/ladder-world.js';
+import { SharedAnswers } from './shared-answers.js';
+
+function sharing() {
+  const clock = new ManualClock();
+  return { clock, shared: new SharedAnswers(clock, { allow: 30_000, deny: 10_000 }, 100) };
+}
+
+describe('an answer that is shared', () => {
+  it('grants no more time than is left of it', () => {
+    const { clock, shared } = sharing();
+    shared.keep('question', allow({ authDuration: 3_600 }), 'reusable');
+    clock.advance(3_000_000);
+    expect(shared.find('question')).toMatchObject({ kind: 'allow', authDuration: 600 });
+    clock.advance(600_000);
+    expect(shared.find('question')).toBeUndefined();
+  });
+
+  it.each([
+    ['a denial that some are excepted from', deny({ reason: 'group-partial', unlessKnownAt: ['portal'] })],
+    ['a denial of a group of whom not all could be asked', deny({ reason: 'group-partial' })],
+  ])('is never %s', (_, answer) => {
+    const { shared } = sharing();
+    shared.keep('question', answer, 'once');
+    expect(shared.find('question')).toBeUndefined();
+  });
+});
