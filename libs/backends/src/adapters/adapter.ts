@@ -26,15 +26,20 @@ export interface Adapter {
   close(): Promise<void>;
 }
 
-/** The inputs, each with its length before it: no two lists of inputs share one key. */
+/**
+ * The inputs, each with its length before it: no two lists of inputs share one key. An Alta's viewer names his host in
+ * his origin, which is sent whole.
+ */
 export function questionKeyOf(check: Check, sees: readonly Input[]): string {
   let key = '';
   for (const input of sees) {
-    const value = check[input];
-    key += `${value.length}:${value}`;
+    key += sized(check[input]);
+    if (input === 'host') key += sized(check.origin);
   }
   return key;
 }
+
+const sized = (value: string): string => `${value.length}:${value}`;
 
 /** Throws where two users could share one grant: the query is the credential. */
 export function seenInputs(

@@ -87,6 +87,14 @@ describe('what an answer depends on', () => {
   );
 });
 
+it('whoever sees the host sees an Alta viewer’s whole origin', () => {
+  const adapter = create({ type: 'http' });
+  const keys = ['', 'http://live.example.com', 'https://live.example.com', 'http://live.example.com:81'].map(
+    (origin) => adapter.questionKey(aCheck({ origin })),
+  );
+  expect(new Set(keys).size).toBe(4);
+});
+
 describe('against a portal', () => {
   let portal: RawPortal;
   let adapter: Adapter;
