@@ -38,5 +38,5 @@ export interface Effort {
   readonly sessions: number;
 }
 
-export const FULL: Effort = { name: 'full', repetitions: 7, seconds: 4, warm: 1, sessions: 100_000 };
+export const FULL: Effort = { name: 'full', repetitions: 5, seconds: 4, warm: 1, sessions: 100_000 };
 export const QUICK: Effort = { name: 'quick', repetitions: 3, seconds: 1, warm: 0.4, sessions: 5_000 };

@@ -56,19 +56,30 @@ type Taken = Awaited<ReturnType<typeof taken>>;
 async function taken({ redis, gateway }: Rig) {
   return {
     redis: await usedMemory(redis.client),
-    kinds: await bytesByKind(redis.client),
+    kinds: await keysByKind(redis.client),
     gateway: await gateway.memory(),
   };
 }
 
-/** All that Redis grew by, less what is none of a session's. */
+/** What all keys of one kind take. */
+interface Kind {
+  readonly bytes: number;
+  readonly keys: number;
+}
+
+/**
+ * All that Redis grew by. What its own tables take for each key (where it is, when it expires) is shared out by the
+ * number of keys, and what is none of a session's is taken off.
+ */
 function redisFigure(before: Taken, after: Taken, sessions: number): Figures[string] {
-  const grown = (after.redis - before.redis) / sessions;
-  const kinds = [...after.kinds].map(
-    ([kind, bytes]) => [kind, (bytes - (before.kinds.get(kind) ?? 0)) / sessions] as const,
-  );
-  const others = kinds.filter(([kind]) => !OF_A_SESSION.has(kind)).reduce((sum, [, bytes]) => sum + bytes, 0);
-  const value = grown - others;
+  const grown = after.redis - before.redis;
+  const kinds = [...after.kinds].map(([name, kind]) => ({ name, ...less(kind, before.kinds.get(name)) }));
+  const sum = (of: 'bytes' | 'keys'): number => kinds.reduce((total, kind) => total + kind[of], 0);
+  const perKey = (grown - sum('bytes')) / sum('keys');
+  const perSession = ({ bytes, keys }: Kind): number => (bytes + keys * perKey) / sessions;
+  const value = kinds
+    .filter(({ name }) => OF_A_SESSION.has(name))
+    .reduce((total, kind) => total + perSession(kind), 0);
   return {
     value,
     unit: 'bytes',
@@ -76,28 +87,34 @@ function redisFigure(before: Taken, after: Taken, sessions: number): Figures[str
     aim: { text: `≤ ${AIM_REDIS}`, met: value <= AIM_REDIS },
     details: {
       sessions,
-      withEverything: grown,
-      byKind: Object.fromEntries(kinds.map(([kind, bytes]) => [kind, Math.round(bytes)])),
+      withEverything: grown / sessions,
+      byKind: Object.fromEntries(kinds.map((kind) => [kind.name, Math.round(perSession(kind))])),
     },
   };
 }
+
+const less = (a: Kind, b: Kind = { bytes: 0, keys: 0 }): Kind => ({
+  bytes: a.bytes - b.bytes,
+  keys: a.keys - b.keys,
+});
 
 async function usedMemory(redis: Redis): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
 }
 
-/** Bytes of all keys by what they are: `usher:session:{07}:…` is a `session`. */
-async function bytesByKind(redis: Redis): Promise<Map<string, number>> {
-  const bytes = new Map<string, number>();
+/** All keys by what they are: `usher:session:{07}:…` is a `session`, `usher:{bus}:…` is `bus`. */
+async function keysByKind(redis: Redis): Promise<ReadonlyMap<string, Kind>> {
+  const kinds = new Map<string, Kind>();
   let cursor = '0';
   do {
     const [next, keys] = await redis.scan(cursor, 'COUNT', 1000);
     cursor = next;
     const sizes = await Promise.all(keys.map((key) => redis.memory('USAGE', key, 'SAMPLES', 0)));
     for (const [i, key] of keys.entries()) {
-      const kind = key.split(':')[1]!;
-      bytes.set(kind, (bytes.get(kind) ?? 0) + (sizes[i] ?? 0));
+      const name = key.split(':')[1]!.replace(/[{}]/g, '');
+      const kind = kinds.get(name) ?? { bytes: 0, keys: 0 };
+      kinds.set(name, { bytes: kind.bytes + (sizes[i] ?? 0), keys: kind.keys + 1 });
     }
   } while (cursor !== '0');
-  return bytes;
+  return kinds;
 }
