@@ -15,6 +15,9 @@ export function crossCheck(config: Config): Problem[] {
   ];
 }
 
+const GAP =
+  'the last one has a match, so some checks match none: the overload policy answers them. Let the last route have none';
+
 /** What is allowed but probably not meant. */
 export function crossWarnings(config: Config): Problem[] {
   const used = new Set(
@@ -24,6 +27,7 @@ export function crossWarnings(config: Config): Problem[] {
     config.routes.length === 0 ? [] : Object.keys(config.backends).filter((name) => !used.has(name));
   const all = config.routes.findIndex(({ match }) => Object.keys(match).length === 0);
   const unreachable = all === -1 ? [] : config.routes.slice(all + 1);
+  const hasGap = config.routes.length > 0 && all === -1;
   const insecure = Object.keys(config.backends).filter((name) => config.backends[name]!.insecure);
   return [
     ...unused.map((name) => ({
@@ -34,6 +38,7 @@ export function crossWarnings(config: Config): Problem[] {
       path: ['routes', all + 1 + at],
       message: `never reached: routes[${all}] matches every check`,
     })),
+    ...(hasGap ? [{ path: ['routes'], message: GAP }] : []),
     ...insecure.map((name) => ({
       path: ['backends', name, 'insecure'],
       message: 'its certificate is not checked: whoever is in between can let anyone in',

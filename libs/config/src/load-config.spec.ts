@@ -280,6 +280,15 @@ routes:
   });
 });
 
+it('warns of routes that leave a gap', () => {
+  const routes = (last: string) => `backends: { a: { type: http, url: "http://a/" } }
+routes:
+  - { match: { channel: "x*" }, backend: a }
+${last}`;
+  expect(load(routes('')).warnings).toEqual([expect.stringMatching(/routes: .*some checks match none/)]);
+  expect(load(routes('  - { backend: a }')).warnings).toEqual([]);
+});
+
 describe('a configuration of auth-proxy', () => {
   it('is run with its own meaning, and the start says so', () => {
     const { config, warnings } = load(
