@@ -4,9 +4,17 @@ import { KeptDecisions } from './kept-decisions.js';
 
 const clock = new ManualClock();
 
-function keep(kept: KeptDecisions, name: string, backend: string, source: Source, standIn = true): void {
+function keep(
+  kept: KeptDecisions,
+  name: string,
+  backend: string,
+  source: Source,
+  standIn = true,
+  userAgent = '',
+): void {
   const decision: Decision = { allow: true, source, reason: 'on-trust', backend };
-  const session = { edge: 'astra-1', sessionId: name, backend, source } as Session;
+  const words = { channel: '', path: '', host: '', userAgent };
+  const session = { edge: 'astra-1', sessionId: name, backend, source, ...words } as Session;
   const until = clock.monotonic() + 60_000;
   kept.keep({ name, fingerprint: 'f', decision, session, standIn, until, generation: 0, seen: false });
 }
@@ -35,6 +43,15 @@ describe('the counts of what is kept', () => {
     kept.dropStandIns('portal');
     expect(kept.counts.get('portal')).toEqual({ decided: 0, carried: 0, known: 0, onTrust: 0 });
   });
+});
+
+it('sessions of long words fill no memory: fewer of them are kept', () => {
+  const kept = new KeptDecisions(clock, 100);
+  for (let i = 0; i < 100; i += 1) keep(kept, `${i}`, 'portal', 'fail-open');
+  expect(kept.size).toBe(100);
+  for (let i = 0; i < 100; i += 1) keep(kept, `${i}`, 'portal', 'fail-open', true, 'x'.repeat(8_192));
+  expect(kept.size).toBeLessThan(20);
+  expect(kept.counts.get('portal')!.onTrust).toBe(kept.size);
 });
 
 describe('what is no longer kept', () => {

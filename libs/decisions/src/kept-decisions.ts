@@ -1,5 +1,6 @@
 import type { Clock, Decision, Session, Source } from '#usher/domain';
 import { LRUCache } from 'lru-cache';
+import { cacheBounds } from './cache-bounds.js';
 
 /** A decision that this process keeps for one session and one fingerprint. */
 export interface Kept {
@@ -53,7 +54,10 @@ export class KeptDecisions {
     private readonly clock: Clock,
     entries: number,
   ) {
-    this.byName = new LRUCache({ max: entries, dispose: (kept) => this.forget(kept) });
+    this.byName = new LRUCache({
+      ...cacheBounds(entries, wordsOf),
+      dispose: (kept) => this.forget(kept),
+    });
   }
 
   /** Keeps a decision; what was kept under its name is no longer answered. */
@@ -151,4 +155,11 @@ export class KeptDecisions {
     if (counts === undefined) this.counted.set(session.backend, (counts = { ...NONE }));
     counts[STANDINGS[session.source] ?? 'decided'] += by;
   }
+}
+
+/** Characters of what came over the wire. */
+function wordsOf({ name, session }: Kept): number {
+  if (session === undefined) return name.length;
+  const { channel, path, host, userAgent } = session;
+  return name.length + channel.length + path.length + host.length + userAgent.length;
 }

@@ -7,6 +7,17 @@ function sharing() {
   return { clock, shared: new SharedAnswers(clock, { allow: 30_000, deny: 10_000 }, 100) };
 }
 
+it('long questions fill no memory: fewer of them are kept', () => {
+  const { shared } = sharing();
+  const kept = (question: (i: number) => string): number => {
+    const questions = Array.from({ length: 100 }, (_, i) => question(i));
+    for (const one of questions) shared.keep(one, deny(), 'once');
+    return questions.filter((one) => shared.find(one) !== undefined).length;
+  };
+  expect(kept((i) => `short ${i}`)).toBe(100);
+  expect(kept((i) => `${i}`.padEnd(16_384, 'x'))).toBeLessThan(10);
+});
+
 describe('an answer that is shared', () => {
   it('grants no more time than is left of it', () => {
     const { clock, shared } = sharing();

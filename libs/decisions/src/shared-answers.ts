@@ -1,5 +1,6 @@
 import type { AllowAnswer, Clock, DenyAnswer } from '#usher/domain';
 import { LRUCache } from 'lru-cache';
+import { cacheBounds } from './cache-bounds.js';
 
 interface Shared {
   readonly answer: AllowAnswer | DenyAnswer;
@@ -28,7 +29,7 @@ export class SharedAnswers {
     private readonly ttl: AnswerTtl,
     entries: number,
   ) {
-    this.answers = new LRUCache({ max: entries });
+    this.answers = new LRUCache(cacheBounds(entries, (_, key) => key.length));
   }
 
   /** What is left of an X-AuthDuration is all that it grants to another session. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Kept, KeptDecisions } from '#usher/decisions';
+import { cacheBounds, type Kept, type KeptDecisions } from '#usher/decisions';
 import type { EdgeAnswer } from '#usher/dialects';
 import type { DialectName } from '#usher/domain';
 import type { CheckMetrics } from '#usher/observe';
@@ -28,7 +28,7 @@ export class Memory {
     private readonly nextId: () => string,
     entries: number,
   ) {
-    this.answers = new LRUCache({ max: entries });
+    this.answers = new LRUCache(cacheBounds(entries, (_, key) => key.length));
   }
 
   /** True when it was answered. */
