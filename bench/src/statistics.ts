@@ -7,10 +7,8 @@ export interface Spread {
 /** The middle one; of an even number the mean of the two in the middle. NaN of nothing. */
 export function median(values: readonly number[]): number {
   const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length / 2;
-  return sorted.length % 2 === 1
-    ? sorted[Math.floor(middle)]!
-    : (sorted[middle - 1]! + sorted[middle]!) / 2 || Number.NaN;
+  const [below, above] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return below === undefined || above === undefined ? Number.NaN : (below + above) / 2;
 }
 
 export function spread(values: readonly number[]): Spread {

@@ -7,6 +7,12 @@ const RECEIVE_BYTES = 16_384;
 /** `HTTP/1.1 200`: where the status stands. */
 const STATUS_AT = 9;
 
+export interface ConnectionOwner {
+  answered(connection: Connection, status: number): void;
+  /** The server closed it, or it was reset. */
+  broken(): void;
+}
+
 /**
  * A keep-alive connection with at most one check in flight. It reads as little of an answer as it takes to know that
  * it is complete, so that a generator keeps ahead of any server.
@@ -16,10 +22,11 @@ export class Connection {
 
   private constructor(
     private readonly socket: Socket,
-    private readonly answered: (connection: Connection, status: number) => void,
+    private readonly owner: ConnectionOwner,
   ) {}
 
-  static open(port: number, answered: (connection: Connection, status: number) => void): Promise<Connection> {
+  /** Rejects where nobody listens. */
+  static open(port: number, owner: ConnectionOwner): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const buffer = Buffer.alloc(RECEIVE_BYTES);
       const socket = connect({
@@ -34,10 +41,10 @@ export class Connection {
           },
         },
       });
-      const connection = new Connection(socket, answered);
+      const connection = new Connection(socket, owner);
       socket.once('connect', () => resolve(connection));
       socket.once('error', reject);
-      socket.once('end', () => socket.destroy(new Error('the server closed a connection')));
+      socket.once('close', () => owner.broken());
     });
   }
 
@@ -51,7 +58,7 @@ export class Connection {
 
   /** What is lost from now on is no error. */
   close(): void {
-    this.socket.removeAllListeners('end').on('error', () => undefined);
+    this.socket.removeAllListeners('close').on('error', () => undefined);
     this.socket.destroy();
   }
 
@@ -64,7 +71,7 @@ export class Connection {
       return;
     }
     if (this.#unread.length > 0) this.#unread = Buffer.alloc(0);
-    this.answered(this, numberAt(bytes, STATUS_AT));
+    this.owner.answered(this, numberAt(bytes, STATUS_AT));
   }
 }
 

@@ -39,7 +39,13 @@ export async function runLoad(job: LoadJob): Promise<LoadReport> {
     else if (measuring) samples.add(performance.now() - connection.since);
     run.onFree(connection);
   };
-  const opened = Array.from({ length: job.connections }, () => Connection.open(job.port, answered));
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  failed.catch(() => undefined);
+  const broken = (): void => fail(new Error('the server closed a connection'));
+  const opened = Array.from({ length: job.connections }, () =>
+    Connection.open(job.port, { answered, broken }),
+  );
   const run: Run = {
     connections: await Promise.all(opened),
     send: (connection, since) => {
@@ -60,12 +66,19 @@ export async function runLoad(job: LoadJob): Promise<LoadReport> {
     },
     onFree: () => undefined,
   };
-  await (job.loop.kind === 'closed' ? closedLoop(run, job.loop, job.count) : openLoop(run, job.loop));
-  run.onFree = () => undefined;
-  const patientUntil = performance.now() + PATIENCE;
-  while (inFlight > 0 && performance.now() < patientUntil) await delay(5);
-  if (ended === 0) run.end();
-  for (const connection of run.connections) connection.close();
+  const { loop } = job;
+  try {
+    await Promise.race([
+      failed,
+      loop.kind === 'closed' ? closedLoop(run, loop, job.count) : openLoop(run, loop),
+    ]);
+    run.onFree = () => undefined;
+    const patientUntil = performance.now() + PATIENCE;
+    while (inFlight > 0 && performance.now() < patientUntil) await Promise.race([failed, delay(5)]);
+    if (ended === 0) run.end();
+  } finally {
+    for (const connection of run.connections) connection.close();
+  }
   if (inFlight > 0) throw new Error(`${inFlight} of ${sent} checks were not answered, ${done} were`);
   const seconds = (ended - began) / 1000;
   return {
