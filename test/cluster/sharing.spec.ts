@@ -157,9 +157,12 @@ describe('two gateways and three workers', () => {
   });
 });
 
-/** Questions that this worker has answered, as its health says. */
+/** Questions that this worker has answered, as its health says, once it is busy with none. */
 async function replied(worker: { health(path: string): Promise<{ body: string }> }): Promise<number> {
-  const { body } = await worker.health('/health/ready');
-  const { details } = JSON.parse(body) as { details: { worker: Record<string, unknown> } };
-  return Number(details.worker['replied']);
+  return eventually(async () => {
+    const { body } = await worker.health('/health/ready');
+    const { details } = JSON.parse(body) as { details: { worker: Record<string, unknown> } };
+    expect(details.worker['busy']).toBe(0);
+    return Number(details.worker['replied']);
+  });
 }
