@@ -1,3 +1,4 @@
+import { MAX_WAIT } from '#usher/backends';
 import type { Outcome } from '#usher/bus';
 import type { Asked, BackendAnswer, Question, QuestionBus } from '#usher/domain';
 import type { ClusterNode } from '#usher/node';
@@ -13,6 +14,7 @@ export const CHECK_PATTERN = 'check';
 /** Asks the workers over the bus. */
 export function questionBus(node: Pick<ClusterNode, 'bus' | 'config' | 'questions'>): QuestionBus {
   const timeouts = callTimeouts(node);
+  const waits = waitsOf(node);
   return {
     ask: (question: Question) =>
       new Promise<Asked>((resolve) => {
@@ -20,7 +22,8 @@ export function questionBus(node: Pick<ClusterNode, 'bus' | 'config' | 'question
           lane: question.target,
           deadlineAt: question.deadline,
           takeWithinMs: TAKEN_WITHIN,
-          replyWithinMs: (timeouts.get(question.target) ?? 0) + BEYOND_CALL,
+          replyWithinMs:
+            (timeouts.get(question.target) ?? 0) + (waits.get(question.target) ?? 0) + BEYOND_CALL,
           // What is only observed goes as it would without us: it waits for no worker's place.
           waitWhileFull: question.unguarded !== true,
         };
@@ -39,6 +42,18 @@ function callTimeouts({ config }: Pick<ClusterNode, 'config'>): ReadonlyMap<stri
     timeouts.set(name, policy === 'first' ? members.reduce((a, b) => a + b, 0) : Math.max(...members));
   }
   return timeouts;
+}
+
+/**
+ * How long a question may wait at a worker before its call, ms: for the pace, or for a place where several lanes share
+ * them. Asked directly meanwhile it would be asked twice, and a one-shot token be spent.
+ */
+function waitsOf({ config }: Pick<ClusterNode, 'config'>): ReadonlyMap<string, number> {
+  const grouped = new Set(Object.values(config.groups).flatMap(({ backends }) => backends));
+  const mayWait = (name: string): boolean => grouped.has(name) || config.backends[name]?.pace !== undefined;
+  const waits = new Map(Object.keys(config.backends).map((name) => [name, mayWait(name) ? MAX_WAIT : 0]));
+  for (const name of Object.keys(config.groups)) waits.set(name, MAX_WAIT);
+  return waits;
 }
 
 function asked(outcome: Outcome): Asked {

@@ -10,6 +10,9 @@ import { Bulkhead } from './bulkhead.js';
 import { Pacer } from './pacer.js';
 import { type Refusal, refuse } from './refusals.js';
 
+/** A question waits for a place or for the pace at most so long before its call, ms: one-shot tokens die. */
+export const MAX_WAIT = 500;
+
 export interface GateAskOptions {
   /** By the monotonic clock, ms: whoever asks waits no longer. A call under way goes on: see `onLate`. */
   readonly deadline: number;
@@ -37,7 +40,7 @@ export interface BackendGateOptions {
   readonly onLate: (check: Check, answer: BackendAnswer) => void;
   /** Questions that may wait for a place. Default 256. */
   readonly maxQueue?: number;
-  /** One waits for a place or for the pace at most so long, ms, and half of its time: one-shot tokens die. Default 500. */
+  /** One waits for a place or for the pace at most so long, ms, and half of its time. Default MAX_WAIT. */
   readonly maxWait?: number;
 }
 
@@ -89,7 +92,7 @@ export class BackendGate {
   };
 
   constructor(private readonly options: BackendGateOptions) {
-    const { adapter, clock, cluster, config, maxQueue = 256, maxWait = 500 } = options;
+    const { adapter, clock, cluster, config, maxQueue = 256, maxWait = MAX_WAIT } = options;
     if (!(maxQueue >= 0) || !(maxWait >= 0))
       throw new RangeError(`${adapter.name}: maxQueue, maxWait: 0 or more`);
     this.name = adapter.name;
