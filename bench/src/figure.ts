@@ -13,6 +13,8 @@ export interface Figure {
   readonly ratio?: number;
   readonly ratioSpread?: Spread;
   readonly aim?: Aim;
+  /** The repetitions differ so much that the machine was measured, not Usher. */
+  readonly noisy?: boolean;
   /** What else the runs told, by name. */
   readonly details?: Readonly<Record<string, unknown>>;
 }

@@ -33,7 +33,11 @@ export interface Compared {
   readonly beside: number;
   readonly ratio: number;
   readonly ratioSpread: Spread;
+  readonly noisy: boolean;
 }
+
+/** Ratios of one run that differ by more than this factor tell of something else than what is compared. */
+const STEADY = 1.5;
 
 /** Medians of both, and of the pairs' ratios a / b. */
 export function compared(pairs: readonly Pair<number>[]): Compared {
@@ -45,6 +49,7 @@ export function compared(pairs: readonly Pair<number>[]): Compared {
     beside: median(pairs.map(({ b }) => b)),
     ratio: median(ratios),
     ratioSpread: spread(ratios),
+    noisy: Math.max(...ratios) > STEADY * Math.min(...ratios),
   };
 }
 

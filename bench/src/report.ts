@@ -15,14 +15,14 @@ export function table(figures: Figures): string {
 }
 
 function row([name, figure]: [string, Figure]): readonly string[] {
-  const { value, unit, beside, besideWhat, ratio, ratioSpread, spread, aim } = figure;
+  const { value, unit, beside, besideWhat, ratio, ratioSpread, spread, aim, noisy } = figure;
   return [
     name,
     short(value),
     unit,
     beside === undefined ? '' : `${short(beside)} (${besideWhat})`,
     ratio === undefined ? '' : ratio.toFixed(2),
-    aim === undefined ? '' : `${aim.text}: ${aim.met ? 'met' : 'MISSED'}`,
+    aim === undefined ? '' : `${aim.text}: ${aim.met ? 'met' : 'MISSED'}${noisy === true ? ' (noisy)' : ''}`,
     `${range(spread)}${ratioSpread === undefined ? '' : `, ratio ${range(ratioSpread)}`}`,
   ];
 }

@@ -45,6 +45,15 @@ describe('pairs', () => {
       { a: 8, b: 10 },
       { a: 70, b: 100 },
     ];
-    expect(compared(pairs)).toMatchObject({ value: 70, beside: 100, ratio: 0.8 });
+    expect(compared(pairs)).toMatchObject({ value: 70, beside: 100, ratio: 0.8, noisy: false });
+  });
+
+  it('that do not agree are told to be noisy', () => {
+    expect(
+      compared([
+        { a: 50, b: 100 },
+        { a: 80, b: 100 },
+      ]).noisy,
+    ).toBe(true);
   });
 });
