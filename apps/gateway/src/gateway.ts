@@ -96,13 +96,15 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 
 /** Everything behind the edges' port. */
 function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
-  const { config, clock, registry, backends, gates, log } = node;
+  const { config, clock, backends, gates, log } = node;
+  // No viewer waits for what is written here.
+  const { registry } = node.patient;
   const { cacheEntries, knownEntries, knownFor, answerTtl, assumedLife, grace } = config.gateway;
   const checkMetrics = new CheckMetrics(metrics);
   const traits = traitsOf(config);
   const kept = new KeptDecisions(clock, cacheEntries);
   const shared = new SharedAnswers(clock, answerTtl, cacheEntries);
-  const known = new KnownMemory(clock, node.known, knownFor, knownEntries);
+  const known = new KnownMemory(clock, node.patient.known, knownFor, knownEntries);
   const standIn = new StandIn(clock, known);
   const asker = new Asker(clock, gates.board, questionBus(node), backends, known);
   const keyOf = questionKeys(node);
@@ -125,7 +127,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   if (directory.isOpen) {
     log.warn({}, 'no edges are configured: whoever asks from an address in gateway.edgesFrom is one');
   }
-  const webhook = new SessionsWebhook(node.redis, registry, clock);
+  const webhook = new SessionsWebhook(node.redis, node.registry, clock);
   const why = new Why({
     clock,
     log,

@@ -1,6 +1,7 @@
 import { configSchema } from '#usher/config';
 import type { AllowAnswer, Check, KnownViewers, Log, Session, SessionRegistry } from '#usher/domain';
 import { eventually, ManualClock } from '#usher/testing';
+import { patientKnownViewers, patientRegistry } from './patient-writes.js';
 import { settlement } from './settlement.js';
 
 const config = configSchema.parse({
@@ -49,7 +50,13 @@ function settlementWhere(tooSlowFor: number) {
   };
   const note = (_: object, message: string): number => said.push(message);
   const log = { trace: note, debug: note, info: note, warn: note, error: note } as unknown as Log;
-  const settle = settlement({ config, clock: new ManualClock(), log, registry, known, againAfter: [1, 1] });
+  const settle = settlement({
+    config,
+    clock: new ManualClock(),
+    log,
+    registry: patientRegistry(registry, [1, 1]),
+    known: patientKnownViewers(known, [1, 1]),
+  });
   return { settle, written, tried, said };
 }
 

@@ -17,15 +17,7 @@ export interface SettlementParts {
   readonly log: Log;
   readonly registry: SessionRegistry;
   readonly known: KnownViewers;
-  /** Pauses, ms, after which a failed write is tried again. Default AGAIN_AFTER. */
-  readonly againAfter?: readonly number[];
 }
-
-/**
- * A Redis that was too busy for one command is not away, so nothing would heal what it missed; and a script that it
- * does not know yet takes two round trips. Milliseconds.
- */
-const AGAIN_AFTER = [250, 1_000];
 
 /** Writes down what an answer means: the session of an allow, and that its viewer is known. Not waited for. */
 export type Settle = (check: Check, identity: Identity, answer: BackendAnswer) => void;
@@ -34,22 +26,8 @@ export type Settle = (check: Check, identity: Identity, answer: BackendAnswer) =
  * Both commands leave in the tick in which it is called: with a worker's reply. What is lost because Redis is away,
  * the gateway that holds the session writes back.
  */
-export function settlement({
-  config,
-  clock,
-  log,
-  registry,
-  known,
-  againAfter = AGAIN_AFTER,
-}: SettlementParts): Settle {
+export function settlement({ config, clock, log, registry, known }: SettlementParts): Settle {
   const traits = traitsOf(config);
-  const write = (id: string, command: () => Promise<void>, tried = 0): void => {
-    command().catch((error: unknown) => {
-      const pause = againAfter[tried];
-      if (pause !== undefined) setTimeout(write, pause, id, command, tried + 1).unref();
-      else log.debug({ error, id }, 'a session could not be written; its gateway will');
-    });
-  };
   const life = { assumedLife: config.gateway.assumedLife };
   return (check, identity, answer) => {
     // What a dialect means that only a later version speaks is known to the gateway that asked.
@@ -59,7 +37,9 @@ export function settlement({
     const { user, sessionName, authorizedUntil } = session;
     const grant = { user, sessionName, authorizedUntil };
     const { viewerKey, fingerprint } = identity;
-    write(check.id, () => registry.open(session));
-    write(check.id, () => known.remember(answer.backend, viewerKey, fingerprint, grant));
+    const failed = (error: unknown): void =>
+      log.debug({ error, id: check.id }, 'a session could not be written; its gateway will');
+    registry.open(session).catch(failed);
+    known.remember(answer.backend, viewerKey, fingerprint, grant).catch(failed);
   };
 }

@@ -2,7 +2,15 @@ import { createAdapter, GatedBackends, openGates, type Adapter, type BreakerEven
 import type { BreakerRecord, Gates } from '#usher/backends';
 import { BUS_REDIS_OPTIONS, Membership, StreamClient, type ConnectionFactory } from '#usher/bus';
 import type { Config } from '#usher/config';
-import type { BackendAnswer, BackendPort, Check, Log, Random } from '#usher/domain';
+import type {
+  BackendAnswer,
+  BackendPort,
+  Check,
+  KnownViewers,
+  Log,
+  Random,
+  SessionRegistry,
+} from '#usher/domain';
 import { LatencyFamily } from '#usher/observe';
 import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } from '#usher/redis';
 import { RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
@@ -10,6 +18,7 @@ import { Announcer } from './announcer.js';
 import { peersOf, type Role } from './peers.js';
 import { closingNews } from './closing-news.js';
 import { identified } from './identified.js';
+import { patientKnownViewers, patientRegistry } from './patient-writes.js';
 import { questionCodec, type QuestionCodec } from './question-codec.js';
 import { settlement, type Settle } from './settlement.js';
 import { timedAdapter } from './timed-adapter.js';
@@ -52,6 +61,8 @@ export interface ClusterNode {
   readonly backends: BackendPort;
   readonly registry: RedisSessionRegistry;
   readonly known: RedisKnownViewers;
+  /** For those who do not wait for their writes: tried again where Redis was too busy. */
+  readonly patient: { readonly registry: SessionRegistry; readonly known: KnownViewers };
   readonly settle: Settle;
   /** What happens to breakers and the control stream is told here. */
   readonly news: Announcer;
@@ -83,7 +94,8 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     onGarbage: (error) => log.warn({ error }, 'a session record in Redis is none of ours'),
   });
   const known = new RedisKnownViewers(redis, { shards, knownFor: config.gateway.knownFor });
-  const settle = settlement({ config, clock, log, registry, known });
+  const patient = { registry: patientRegistry(registry), known: patientKnownViewers(known) };
+  const settle = settlement({ config, clock, log, ...patient });
   const news = new Announcer(log);
   const identities = identified();
   const gates = openGates({
@@ -133,6 +145,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     questions: questionCodec(sealer),
     registry,
     known,
+    patient,
     settle,
     backends: identities.noting(new GatedBackends(gates.gates, config.groups, clock)),
     close: async () => {

@@ -158,6 +158,15 @@ describe('another fingerprint under the same id', () => {
     expect((await server.cli('KEYS', 'usher:session:*')).split('\n')).toHaveLength(1);
   });
 
+  it('keeps the newer session where an older one under its id is opened late', async () => {
+    const newer = aSession({ fingerprint: 'newer', openedAt: Date.now() });
+    await registry.open(newer);
+    const older = aSession({ fingerprint: 'older', openedAt: newer.openedAt - 1 });
+    expect(await registry.openSession(older)).toBe('late');
+    expect(await registry.find(newer, 'newer')).toMatchObject({ kind: 'same' });
+    expect(await inconsistencies()).toEqual([]);
+  });
+
   it('closes a session without a user likewise', async () => {
     await registry.open(aSession({ user: '', sessionName: '' }));
     expect(await registry.openSession(aSession({ fingerprint: 'next' }))).toBe('replaced');

@@ -12,7 +12,8 @@
   ARGV  1 member  2 alive-until (cluster time, ms)  3 events kept  4 device (short; for the user's hash)
         5 user agent, whole  6 path, whole  7 … field, value, … of the session's hash; empty values are left out
   Returns {'opened' | 'updated' | 'replaced' | 'late', fingerprint that was replaced or ''};
-          late: its time was up when it came here (a command may be executed long after its deadline): nothing is done.
+          late: its time was up when it came here (a command may be executed long after its deadline), or another
+          session was opened under its id later: nothing is done.
   Errors  WRONGTYPE with the key's name where one of KEYS is not ours.
 ]]
 local member, aliveUntil, kept, device = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -54,6 +55,8 @@ end
 local status, replaced = 'opened', ''
 local old = hashOf(sessionKey)
 if old and old.fingerprint ~= new.fingerprint then
+  -- A late or repeated open of the session that had the id before: the newer one stays.
+  if (tonumber(old.openedAt) or 0) > (tonumber(new.openedAt) or 0) then return { 'late', '' } end
   forget(member, old, 'replaced', now, kept)
   status, replaced, old = 'replaced', old.fingerprint or '', false
 end
