@@ -9,6 +9,7 @@ import {
   SingleFlight,
   StandIn,
   traitsOf,
+  Verdicts,
   Why,
   type Asking,
   type CheckContext,
@@ -108,18 +109,19 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const standIn = new StandIn(clock, known);
   const asker = new Asker(clock, gates.board, questionBus(node), backends, known);
   const keyOf = questionKeys(node);
+  const times = { assumedLife, grace, denial: answerTtl.deny };
+  const verdicts = new Verdicts({ clock, registry, known, backends: traits, times });
   const ladder = new Ladder({
     clock,
     registry,
     asker,
     kept,
     shared,
-    known,
     standIn,
+    verdicts,
     flights: new SingleFlight<Asking>(),
     backends: traits,
     questionKey: ({ check }: CheckContext, target) => keyOf(check, target),
-    times: { assumedLife, grace, denial: answerTtl.deny },
   });
   const nextId = checkIds(node.random);
   const memory = new Memory(kept, checkMetrics, style, nextId, cacheEntries);

@@ -274,7 +274,9 @@ export const routeSchema = z.strictObject({
   match: z
     .strictObject({
       host: glob.optional().describe('The viewer’s host. Chooses a backend only.'),
-      path: glob.optional().describe('Prefix (/tv/) or glob (/tv/*/index.m3u8).'),
+      path: glob
+        .optional()
+        .describe('Prefix (/tv/) or glob (/tv/*/index.m3u8). A path that climbs (..) is never public.'),
       channel: glob.optional().describe('Channel id, or glob.'),
       edge: glob.optional().describe('The edge’s name, or glob.'),
       query: z

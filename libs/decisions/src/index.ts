@@ -7,7 +7,7 @@ export type { Kept, KeptCounts } from './kept-decisions.js';
 export { KnownMemory } from './known-memory.js';
 export type { RememberedGrant } from './known-memory.js';
 export { Ladder } from './ladder.js';
-export type { LadderParts, LadderTimes } from './ladder.js';
+export type { LadderParts } from './ladder.js';
 export { ObserveMode } from './observe-mode.js';
 export { compileRoutes } from './routes.js';
 export type { Route, Routed } from './routes.js';
@@ -21,3 +21,5 @@ export type { BackendTraits, Identified, TraitsByBackend, Unidentified } from '.
 export { Why } from './why/why.js';
 export type { WhyFilter, WhyFound, WhyOptions } from './why/why.js';
 export type { AnswerGiven, WhyAnswer, WhyRecord } from './why/why-record.js';
+export { Verdicts } from './verdicts.js';
+export type { VerdictParts, VerdictTimes } from './verdicts.js';

@@ -24,6 +24,7 @@ import { SharedAnswers } from '../src/shared-answers.js';
 import { SingleFlight } from '../src/single-flight.js';
 import { StandIn } from '../src/stand-in.js';
 import { identify, traitsOf } from '../src/traits.js';
+import { Verdicts } from '../src/verdicts.js';
 
 export const allow = (part: Partial<AllowAnswer> = {}): AllowAnswer => ({
   kind: 'allow',
@@ -109,6 +110,17 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     },
     open: async (session) => void told.opened.push(session),
   };
+  const verdicts = new Verdicts({
+    clock,
+    registry,
+    known,
+    backends,
+    times: {
+      assumedLife: config.gateway.assumedLife,
+      grace: config.gateway.grace,
+      denial: config.gateway.answerTtl.deny,
+    },
+  });
   const ladder = new Ladder({
     clock,
     registry,
@@ -116,15 +128,10 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     kept,
     shared,
     flights: new SingleFlight<Asking>(),
-    known,
     standIn: new StandIn(clock, known),
+    verdicts,
     backends,
     questionKey: ({ check }, target) => `${target}/${check.query}/${check.ip}/${check.channel}`,
-    times: {
-      assumedLife: config.gateway.assumedLife,
-      grace: config.gateway.grace,
-      denial: config.gateway.answerTtl.deny,
-    },
   });
   const routeOf = compileRoutes(config);
   const context = (part: Partial<Check> = {}, deadlineMs = 2000): CheckContext => {

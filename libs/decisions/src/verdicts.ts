@@ -1,0 +1,176 @@
+import type { AllowAnswer, Clock, Decision, DenyAnswer, Session, SessionRegistry } from '#usher/domain';
+import type { CheckContext, Verdict } from './check-context.js';
+import type { KnownMemory } from './known-memory.js';
+import { sessionOfAllow, sessionOfDecision, type SessionLife } from './session-of.js';
+import type { TraitsByBackend } from './traits.js';
+
+/** What stands in because of us is asked about again soon, ms. */
+const OVERLOAD_KEPT = 5_000;
+
+export interface VerdictTimes extends SessionLife {
+  /** What stands in for a backend's decision is kept so long for its own question, ms. */
+  readonly grace: number;
+  /** A denial is said again so long without asking, ms. */
+  readonly denial: number;
+}
+
+export interface VerdictParts {
+  readonly clock: Clock;
+  readonly registry: SessionRegistry;
+  readonly known: KnownMemory;
+  readonly backends: TraitsByBackend;
+  readonly times: VerdictTimes;
+}
+
+/** What an answer comes to: the decision, how long it may be said again, and the session that is written for it. */
+export class Verdicts {
+  constructor(private readonly parts: VerdictParts) {}
+
+  /** Rung `rule`. */
+  public(context: CheckContext): Verdict {
+    const decision: Decision = { allow: true, source: 'rule', reason: 'public' };
+    const session = this.open(context, decision);
+    return { decision, until: Number.POSITIVE_INFINITY, standIn: false, session };
+  }
+
+  allowed(
+    context: CheckContext,
+    answer: AllowAnswer,
+    source: 'backend' | 'direct' | 'cache',
+    registers: boolean,
+  ): Verdict {
+    const { check, identity, habit } = context;
+    const { backends, clock, known, times } = this.parts;
+    const origin = source === 'cache' ? 'backend' : source;
+    const session = sessionOfAllow(check, identity, answer, origin, habit, backends, times, clock.now());
+    const decision: Decision = {
+      allow: true,
+      source,
+      reason: source === 'cache' ? 'answer-shared' : answer.reason,
+      backend: answer.backend,
+      user: answer.user,
+      sessionName: answer.sessionName,
+      redirect: answer.redirect,
+      status: answer.status,
+      tookMs: answer.tookMs,
+    };
+    const grant = {
+      user: session.user,
+      sessionName: session.sessionName,
+      authorizedUntil: session.authorizedUntil,
+    };
+    if (registers) {
+      this.register(session);
+      known.remember(answer.backend, identity.viewerKey, identity.fingerprint, grant).catch(unregistered);
+    } else {
+      known.rememberHere(answer.backend, identity.viewerKey, identity.fingerprint, grant);
+    }
+    return { decision, answer, until: this.monotonicUntil(session), standIn: false, session };
+  }
+
+  denied(answer: DenyAnswer, source: 'backend' | 'direct' | 'cache'): Verdict {
+    const decision: Decision = {
+      allow: false,
+      source,
+      reason: answer.reason,
+      backend: answer.backend,
+      status: answer.status,
+      redirect: answer.redirect,
+      tookMs: answer.tookMs,
+    };
+    // A member of the group could not be asked: nothing unavailable is kept as a denial.
+    const isKept = source !== 'cache' && answer.reason !== 'group-partial';
+    const until = isKept ? this.parts.clock.monotonic() + this.parts.times.denial : 0;
+    return { decision, answer, until, standIn: false };
+  }
+
+  /** A one-shot token that is refused on a repeated question says nothing about a session that it opened. */
+  previousStands(context: CheckContext, answer: DenyAnswer): Verdict | undefined {
+    const { previous } = context;
+    if (previous === undefined) return undefined;
+    // A group's denial carries the group's name; it was one backend that allowed the session.
+    const { backends } = this.parts;
+    const granter = backends.get(previous.backend) ?? backends.get(answer.backend);
+    if (granter?.credential !== 'once') return undefined;
+    const session: Session = { ...this.alive(previous), state: 'unconfirmed' };
+    this.register(session);
+    return { ...this.stillAllowed(session, 'denial-stands'), answer };
+  }
+
+  /** An allow that was given earlier, here or elsewhere. */
+  stillAllowed(session: Session, reason: 'session-known' | 'denial-stands' = 'session-known'): Verdict {
+    const decision: Decision = {
+      allow: true,
+      source: 'session',
+      reason,
+      backend: session.backend || undefined,
+      user: session.user || undefined,
+      sessionName: session.sessionName || undefined,
+    };
+    const { clock, times } = this.parts;
+    const extended = clock.monotonic() + times.grace;
+    const until = session.state === 'unconfirmed' ? extended : this.monotonicUntil(session);
+    return { decision, until, standIn: false, session };
+  }
+
+  stoodIn(context: CheckContext, decision: Decision, answer?: Verdict['answer']): Verdict {
+    // Nothing unavailable is kept as a denial.
+    if (!decision.allow) return { decision, answer, until: 0, standIn: true };
+    const session = this.carry(context, decision) ?? this.open(context, decision);
+    const { clock, times } = this.parts;
+    const until = clock.monotonic() + (decision.because === 'us' ? OVERLOAD_KEPT : times.grace);
+    return { decision, answer, until, standIn: true, session };
+  }
+
+  /** A session that was allowed and cannot be asked about: extended, and marked so. */
+  private carry({ previous }: CheckContext, { source }: Decision): Session | undefined {
+    if (previous === undefined || source !== 'stale') return undefined;
+    const session: Session = { ...this.alive(previous), state: 'unconfirmed', source };
+    this.register(session);
+    return session;
+  }
+
+  private open(context: CheckContext, decision: Decision): Session {
+    const { check, identity, habit } = context;
+    const { backends, clock, times } = this.parts;
+    const session = sessionOfDecision(check, identity, decision, habit, backends, times, clock.now());
+    this.register(session);
+    return session;
+  }
+
+  /** Told to the cluster without waiting: a viewer never waits for bookkeeping. */
+  register(session: Session): void {
+    this.parts.registry.open(session).catch(unregistered);
+  }
+
+  /** It is asked about, so it lives, however long ago it was opened. */
+  alive(session: Session): Session {
+    const { clock, times } = this.parts;
+    return { ...session, aliveUntil: Math.max(session.aliveUntil, clock.now() + times.assumedLife) };
+  }
+
+  private monotonicUntil(session: Session): number {
+    const { clock } = this.parts;
+    if (session.authorizedUntil === 0) return Number.POSITIVE_INFINITY;
+    return clock.monotonic() + (session.authorizedUntil - clock.now());
+  }
+}
+
+/** Redis is away or late: the session is offered again when it is back (healing). */
+function unregistered(): void {}
+
+/** A backend allowed it once: not on trust, nor only because its viewer was known or its channel public. */
+export function wasAllowed({ state, source }: Session): boolean {
+  const undecided =
+    source === 'fail-open' || source === 'overload' || source === 'known' || source === 'rule';
+  return state !== 'revoked' && state !== 'on-trust' && !undecided;
+}
+
+/** It may be answered without asking. What was only carried through an outage is asked about. */
+export function isRunning(session: Session, now: number): boolean {
+  return (
+    session.state === 'active' &&
+    session.source !== 'stale' &&
+    (session.authorizedUntil === 0 || session.authorizedUntil > now)
+  );
+}
