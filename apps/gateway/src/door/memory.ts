@@ -5,9 +5,10 @@ import type { DialectName } from '#usher/domain';
 import type { CheckMetrics } from '#usher/observe';
 import { LRUCache } from 'lru-cache';
 import { flatHeaders, writeAnswer, type FlatHeaders, type ReplyStyle } from './reply.js';
-import { requestKey } from './request-key.js';
+import { factsOf, hasFacts, requestKey, wordsOf, type RequestFacts } from './request-key.js';
 
 interface Remembered {
+  readonly facts: RequestFacts;
   readonly kept: Kept;
   readonly dialect: DialectName;
   readonly status: number;
@@ -16,7 +17,7 @@ interface Remembered {
 
 /**
  * The hot path: a request that is to the letter one that was answered is answered again, as long as what was decided
- * stands. One string key into a map; no JSON, no regular expression, nothing awaited.
+ * stands. One short key into a map; no JSON, no regular expression, nothing awaited.
  */
 export class Memory {
   private readonly answers: LRUCache<string, Remembered>;
@@ -28,13 +29,13 @@ export class Memory {
     private readonly nextId: () => string,
     entries: number,
   ) {
-    this.answers = new LRUCache(cacheBounds(entries, (_, key) => key.length));
+    this.answers = new LRUCache(cacheBounds(entries, ({ facts }, key) => key.length + wordsOf(facts)));
   }
 
   /** True when it was answered. */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const known = this.answers.get(requestKey(request));
-    if (known === undefined || !this.kept.isFresh(known.kept)) {
+    if (known === undefined || !hasFacts(request, known.facts) || !this.kept.isFresh(known.kept)) {
       this.metrics.miss();
       return false;
     }
@@ -47,8 +48,9 @@ export class Memory {
   }
 
   keep(request: IncomingMessage, dialect: DialectName, kept: Kept, answer: EdgeAnswer): void {
-    const { status } = answer;
-    this.answers.set(requestKey(request), { kept, dialect, status, headers: flatHeaders(answer) });
+    const facts = factsOf(request);
+    const headers = flatHeaders(answer);
+    this.answers.set(requestKey(request), { facts, kept, dialect, status: answer.status, headers });
   }
 
   get size(): number {
