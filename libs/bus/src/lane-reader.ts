@@ -157,7 +157,7 @@ export class LaneReader {
   /** Until something changes. */
   #wait(atMostMs = 60_000): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#signal?.(), atMostMs);
+      const timer = setTimeout(() => this.#signal?.(), Math.max(0, atMostMs));
       this.#signal = () => {
         clearTimeout(timer);
         this.#signal = undefined;

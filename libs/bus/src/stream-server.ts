@@ -259,10 +259,13 @@ export class StreamServer
 
   #handlersDone(withinMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.logger.warn(`${this.#busy} handlers did not finish in time`);
-        resolve();
-      }, withinMs);
+      const timer = setTimeout(
+        () => {
+          this.logger.warn(`${this.#busy} handlers did not finish in time`);
+          resolve();
+        },
+        Math.max(0, withinMs),
+      );
       this.#idle = () => {
         clearTimeout(timer);
         resolve();

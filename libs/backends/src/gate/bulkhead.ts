@@ -51,7 +51,7 @@ export class Bulkhead {
   #wait(maxWaitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
     return new Promise((resolve) => {
       const giveUp = (): void => waiter.settle(false);
-      const limit = setTimeout(giveUp, maxWaitMs);
+      const limit = setTimeout(giveUp, Math.max(0, maxWaitMs));
       const waiter: Waiter = {
         settle: (entered) => {
           clearTimeout(limit);
