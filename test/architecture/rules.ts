@@ -32,7 +32,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['libs/config', COMPOSER],
   'lru-cache': ['libs/decisions', 'apps/gateway'],
   picomatch: ['libs/decisions'],
-  'ipaddr.js': ['libs/config', 'apps/gateway'],
+  'ipaddr.js': ['libs/config', 'libs/sessions', 'apps/gateway'],
   commander: [COMPOSER],
   bullmq: ['apps/control'],
   '@nestjs/bullmq': ['apps/control'],

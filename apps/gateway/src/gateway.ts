@@ -97,23 +97,24 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 
 /** Everything behind the edges' port. */
 function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
-  const { config, clock, backends, gates, log } = node;
+  const { config, clock, backends, gates, log, holds } = node;
   // No viewer waits for what is written here.
   const { registry } = node.patient;
   const { cacheEntries, knownEntries, knownFor, answerTtl, assumedLife, grace } = config.gateway;
   const checkMetrics = new CheckMetrics(metrics);
   const traits = traitsOf(config);
-  const kept = new KeptDecisions(clock, cacheEntries);
+  const kept = new KeptDecisions(clock, cacheEntries, holds);
   const shared = new SharedAnswers(clock, answerTtl, cacheEntries);
   const known = new KnownMemory(clock, node.patient.known, knownFor, knownEntries);
   const standIn = new StandIn(clock, known);
   const asker = new Asker(clock, gates.board, questionBus(node), backends, known);
   const keyOf = questionKeys(node);
   const times = { assumedLife, grace, denial: answerTtl.deny };
-  const verdicts = new Verdicts({ clock, registry, known, backends: traits, times });
+  const verdicts = new Verdicts({ clock, registry, known, holds, backends: traits, times });
   const ladder = new Ladder({
     clock,
     registry,
+    holds,
     asker,
     kept,
     shared,

@@ -26,7 +26,7 @@ export class CheckController {
       throw new RpcException(why);
     }
     const answer = await this.node.backends.ask(question);
-    this.node.settle(question.check, question.identity, answer);
+    this.node.settle(question.check, question.identity, answer, question.unguarded);
     return answer;
   }
 }

@@ -7,11 +7,15 @@ export interface CheckContext {
   readonly check: Check;
   readonly identity: Identity;
   readonly route: Route;
+  /** What the viewer shows as his right to watch: the whole query, or the parameter that a backend names. A secret. */
+  readonly credential: string;
   readonly habit: AskingHabit;
   /** The edge lets viewers in when it cannot reach us: our overload does likewise unless configured. */
   readonly opensWhenAlone: boolean;
   /** Monotonic, ms: answered by then, whatever is broken. */
   readonly deadline: number;
+  /** The version of the holds that it was looked at with; one that is set meanwhile makes it be looked at again. */
+  holds?: number;
   /** This session was allowed earlier, though its time may be up: nobody cuts it by a clock. */
   previous?: Session;
   /** The registry could not be asked whether another gateway allowed this session. */

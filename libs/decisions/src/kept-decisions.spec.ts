@@ -16,7 +16,17 @@ function keep(
   const words = { channel: '', path: '', host: '', userAgent };
   const session = { edge: 'astra-1', sessionId: name, backend, source, ...words } as Session;
   const until = clock.monotonic() + 60_000;
-  kept.keep({ name, fingerprint: 'f', decision, session, standIn, until, generation: 0, seen: false });
+  kept.keep({
+    name,
+    fingerprint: 'f',
+    decision,
+    session,
+    standIn,
+    until,
+    generation: 0,
+    holds: 0,
+    seen: false,
+  });
 }
 
 describe('the counts of what is kept', () => {

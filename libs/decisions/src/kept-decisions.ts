@@ -1,4 +1,5 @@
-import type { Clock, Decision, Session, Source } from '#usher/domain';
+import { NO_HOLDS } from '#usher/domain';
+import type { Clock, Decision, Holds, Session, Source } from '#usher/domain';
 import { LRUCache } from 'lru-cache';
 import { cacheBounds } from './cache-bounds.js';
 
@@ -16,6 +17,8 @@ export interface Kept {
   until: number;
   /** Of `KeptDecisions.generation`: an older one is checked once against the registry. */
   generation: number;
+  /** Of the holds that it was looked at with: after a change it is looked at again. */
+  holds: number;
   /** Asked about since the last flush: a sign of life. */
   seen: boolean;
 }
@@ -53,6 +56,7 @@ export class KeptDecisions {
   constructor(
     private readonly clock: Clock,
     entries: number,
+    private readonly holds: Pick<Holds, 'version'> = NO_HOLDS,
   ) {
     this.byName = new LRUCache({
       ...cacheBounds(entries, wordsOf),
@@ -72,8 +76,13 @@ export class KeptDecisions {
     return kept !== undefined && kept.fingerprint === fingerprint ? kept : undefined;
   }
 
-  /** It may be answered as it is, without asking anybody. */
+  /** It may be answered as it is, without asking anybody, and without a look at the holds. */
   isFresh(kept: Kept): boolean {
+    return this.isCurrent(kept) && kept.holds === this.holds.version;
+  }
+
+  /** It may be answered without asking anybody, unless a hold that is new says otherwise. */
+  isCurrent(kept: Kept): boolean {
     return kept.until > this.clock.monotonic() && kept.generation === this.generation;
   }
 

@@ -1,4 +1,4 @@
-import type { Clock, FoundSession, SessionRegistry, UnavailableAnswer } from '#usher/domain';
+import type { Clock, FoundSession, Hold, Holds, SessionRegistry, UnavailableAnswer } from '#usher/domain';
 import type { Asker, Asking } from './asking.js';
 import type { CheckContext, Settled, Verdict } from './check-context.js';
 import { keptName, type Kept, type KeptDecisions } from './kept-decisions.js';
@@ -14,6 +14,7 @@ const MARGIN = 25;
 export interface LadderParts {
   readonly clock: Clock;
   readonly registry: SessionRegistry;
+  readonly holds: Holds;
   readonly asker: Asker;
   readonly kept: KeptDecisions;
   readonly shared: SharedAnswers;
@@ -56,14 +57,27 @@ export class Ladder {
 
   /** No route matches: a gap in our configuration, never the viewer's fault. Kept for nobody. */
   unrouted(context: CheckContext): Settled {
+    const held = this.holdOn(context);
+    if (held !== undefined) return this.settle(context, this.parts.verdicts.held(context, held));
     const gap = unavailableBecauseUs(context, 'no-route', 'no route matches this check');
     return { decision: { ...this.parts.standIn.decideNow(context, gap), reason: 'no-route' }, answer: gap };
   }
 
   private async climb(context: CheckContext): Promise<Settled> {
-    const mine = this.keptHere(context);
-    if (mine !== undefined) return { decision: mine.decision, kept: mine };
+    const held = this.holdOn(context);
+    const mine = this.keptHere(context, held);
+    if (mine !== undefined) return mine;
+    if (held !== undefined) return this.settle(context, this.parts.verdicts.held(context, held));
     return this.settle(context, await this.verdict(context));
+  }
+
+  /** Rung `hold`: what is known before anybody is asked. Once the user is named, each verdict looks again. */
+  private holdOn(context: CheckContext): Hold | undefined {
+    const { check, identity, credential } = context;
+    const { ip, channel, userAgent } = check;
+    const { viewerKey } = identity;
+    context.holds = this.parts.holds.version;
+    return this.parts.holds.before({ ip, channel, userAgent, viewerKey, credential });
   }
 
   private async verdict(context: CheckContext): Promise<Verdict> {
@@ -87,11 +101,12 @@ export class Ladder {
     const mine: Kept = {
       name: keptName(context.check.edge, context.check.sessionId),
       fingerprint: context.identity.fingerprint,
-      decision: standIn ? decision : { ...decision, source: 'cache' },
+      decision: standIn || decision.hold !== undefined ? decision : { ...decision, source: 'cache' },
       session,
       standIn,
       until,
       generation: kept.generation,
+      holds: context.holds ?? 0,
       seen: false,
     };
     if (session !== undefined) kept.keep(mine);
@@ -99,18 +114,22 @@ export class Ladder {
   }
 
   /** Rung `cache`: this session's own allow. One that is too old is remembered as `previous`. */
-  private keptHere(context: CheckContext): Kept | undefined {
-    const { kept } = this.parts;
-    const mine = kept.find(
-      keptName(context.check.edge, context.check.sessionId),
-      context.identity.fingerprint,
-    );
+  private keptHere(context: CheckContext, held: Hold | undefined): Settled | undefined {
+    const { kept, verdicts } = this.parts;
+    const name = keptName(context.check.edge, context.check.sessionId);
+    const mine = kept.find(name, context.identity.fingerprint);
     if (mine === undefined) return undefined;
-    if (kept.isFresh(mine)) {
+    const { session, decision } = mine;
+    // What rests on a hold stands and falls with it.
+    if (!isSameHold(decision.hold, held)) return undefined;
+    if (kept.isCurrent(mine)) {
+      const refused = session && verdicts.refusal(session);
+      if (refused !== undefined && held === undefined) return this.settle(context, refused);
+      mine.holds = context.holds ?? 0;
       kept.note(mine);
-      return mine;
+      return { decision, kept: mine };
     }
-    if (mine.session !== undefined && wasAllowed(mine.session)) context.previous = mine.session;
+    if (session !== undefined && wasAllowed(session)) context.previous = session;
     return undefined;
   }
 
@@ -188,6 +207,11 @@ export class Ladder {
       this.parts.verdicts.stoodIn(context, this.parts.standIn.decideNow(context, late), late),
     );
   }
+}
+
+/** Of none and none, too. */
+function isSameHold(a: Hold | undefined, b: Hold | undefined): boolean {
+  return a?.kind === b?.kind && a?.subject === b?.subject && a?.since === b?.since;
 }
 
 function isOutOfTime({ answer }: Asking): boolean {

@@ -43,6 +43,7 @@ export type Unidentified = Omit<Check, 'sessionId' | 'sessionGiven'>;
 export interface Identified {
   readonly check: Check;
   readonly identity: Identity;
+  readonly credential: string;
 }
 
 /** Names the session, and says who this probably is. Of a group, the first member that names a parameter counts. */
@@ -66,5 +67,5 @@ export function identify(
     facts,
     device === undefined ? undefined : queryParameter(facts.query, device),
   );
-  return { check: { ...facts, sessionId, sessionGiven }, identity: { fingerprint, viewerKey } };
+  return { check: { ...facts, sessionId, sessionGiven }, identity: { fingerprint, viewerKey }, credential };
 }

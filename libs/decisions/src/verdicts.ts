@@ -1,4 +1,14 @@
-import type { AllowAnswer, Clock, Decision, DenyAnswer, Session, SessionRegistry } from '#usher/domain';
+import type {
+  AllowAnswer,
+  Clock,
+  Decision,
+  DenyAnswer,
+  Hold,
+  Holds,
+  Session,
+  SessionRegistry,
+  Source,
+} from '#usher/domain';
 import type { CheckContext, Verdict } from './check-context.js';
 import type { KnownMemory } from './known-memory.js';
 import { sessionOfAllow, sessionOfDecision, type SessionLife } from './session-of.js';
@@ -18,13 +28,35 @@ export interface VerdictParts {
   readonly clock: Clock;
   readonly registry: SessionRegistry;
   readonly known: KnownMemory;
+  readonly holds: Holds;
   readonly backends: TraitsByBackend;
   readonly times: VerdictTimes;
 }
 
+/** Whom a hold on a user is looked up by. */
+type Whose = Pick<Session, 'namespace' | 'user' | 'viewerKey'>;
+
 /** What an answer comes to: the decision, how long it may be said again, and the session that is written for it. */
 export class Verdicts {
   constructor(private readonly parts: VerdictParts) {}
+
+  /**
+   * Rung `hold`. A refusal is kept by nobody: it is found in memory again, and over as soon as it is lifted. Nor does it
+   * forget what the backend said: that may count again.
+   */
+  held(context: CheckContext, hold: Hold): Verdict {
+    if (hold.effect === 'refuse') return refusedBy(hold);
+    const decision: Decision = { allow: true, source: 'hold', reason: 'held-passed', hold };
+    const { clock } = this.parts;
+    const until = clock.monotonic() + (hold.until - clock.now());
+    return { decision, until, standIn: false, session: this.open(context, decision) };
+  }
+
+  /** The user is named now: a hold may refuse him. */
+  refusal(session: Whose): Verdict | undefined {
+    const hold = this.holdOn(session);
+    return hold?.effect === 'refuse' ? refusedBy(hold) : undefined;
+  }
 
   /** Rung `rule`. */
   public(context: CheckContext): Verdict {
@@ -43,6 +75,8 @@ export class Verdicts {
     const { backends, clock, known, times } = this.parts;
     const origin = source === 'cache' ? 'backend' : source;
     const session = sessionOfAllow(check, identity, answer, origin, habit, backends, times, clock.now());
+    const refused = this.refusal(session);
+    if (refused !== undefined) return { ...refused, answer };
     const decision: Decision = {
       allow: true,
       source,
@@ -88,17 +122,22 @@ export class Verdicts {
   previousStands(context: CheckContext, answer: DenyAnswer): Verdict | undefined {
     const { previous } = context;
     if (previous === undefined) return undefined;
+    const hold = this.holdOn(previous);
+    if (hold?.effect === 'pass') return { ...this.held(context, hold), answer };
     // A group's denial carries the group's name; it was one backend that allowed the session.
     const { backends } = this.parts;
     const granter = backends.get(previous.backend) ?? backends.get(answer.backend);
     if (granter?.credential !== 'once') return undefined;
     const session: Session = { ...this.alive(previous), state: 'unconfirmed' };
-    this.register(session);
-    return { ...this.stillAllowed(session, 'denial-stands'), answer };
+    const stands = this.stillAllowed(session, 'denial-stands');
+    if (stands.decision.allow) this.register(session);
+    return { ...stands, answer };
   }
 
   /** An allow that was given earlier, here or elsewhere. */
   stillAllowed(session: Session, reason: 'session-known' | 'denial-stands' = 'session-known'): Verdict {
+    const refused = this.refusal(session);
+    if (refused !== undefined) return refused;
     const decision: Decision = {
       allow: true,
       source: 'session',
@@ -116,6 +155,10 @@ export class Verdicts {
   stoodIn(context: CheckContext, decision: Decision, answer?: Verdict['answer']): Verdict {
     // Nothing unavailable is kept as a denial.
     if (!decision.allow) return { decision, answer, until: 0, standIn: true };
+    const { backend = '', user = '' } = decision;
+    const namespace = this.parts.backends.get(backend)?.namespace ?? backend;
+    const refused = this.refusal({ namespace, user, viewerKey: context.identity.viewerKey });
+    if (refused !== undefined) return { ...refused, answer };
     const session = this.carry(context, decision) ?? this.open(context, decision);
     const { clock, times } = this.parts;
     const until = clock.monotonic() + (decision.because === 'us' ? OVERLOAD_KEPT : times.grace);
@@ -149,6 +192,10 @@ export class Verdicts {
     return { ...session, aliveUntil: Math.max(session.aliveUntil, clock.now() + times.assumedLife) };
   }
 
+  private holdOn({ namespace, user, viewerKey }: Whose): Hold | undefined {
+    return this.parts.holds.ofUser(namespace, user, viewerKey);
+  }
+
   private monotonicUntil(session: Session): number {
     const { clock } = this.parts;
     if (session.authorizedUntil === 0) return Number.POSITIVE_INFINITY;
@@ -156,14 +203,23 @@ export class Verdicts {
   }
 }
 
+function refusedBy(hold: Hold): Verdict {
+  return {
+    decision: { allow: false, source: 'hold', reason: 'held-refused', hold },
+    until: 0,
+    standIn: false,
+  };
+}
+
 /** Redis is away or late: the session is offered again when it is back (healing). */
 function unregistered(): void {}
 
+/** What let a session in that no backend allowed. */
+const UNDECIDED: ReadonlySet<Source> = new Set(['fail-open', 'overload', 'known', 'rule', 'hold']);
+
 /** A backend allowed it once: not on trust, nor only because its viewer was known or its channel public. */
 export function wasAllowed({ state, source }: Session): boolean {
-  const undecided =
-    source === 'fail-open' || source === 'overload' || source === 'known' || source === 'rule';
-  return state !== 'revoked' && state !== 'on-trust' && !undecided;
+  return state !== 'revoked' && state !== 'on-trust' && !UNDECIDED.has(source);
 }
 
 /** It may be answered without asking. What was only carried through an outage is asked about. */

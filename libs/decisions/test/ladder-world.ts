@@ -7,6 +7,8 @@ import type {
   Check,
   DenyAnswer,
   FoundSession,
+  HeldFacts,
+  Hold,
   KnownViewer,
   Question,
   Session,
@@ -101,7 +103,13 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     },
     known,
   );
-  const kept = new KeptDecisions(clock, 1000);
+  /** What tests say; the real memory of holds has specs of its own. */
+  const holds = {
+    version: 0,
+    before: (_: HeldFacts): Hold | undefined => undefined,
+    ofUser: (_namespace: string, _user: string, _viewerKey: string): Hold | undefined => undefined,
+  };
+  const kept = new KeptDecisions(clock, 1000, holds);
   const shared = new SharedAnswers(clock, config.gateway.answerTtl, 1000);
   const registry: SessionRegistry = {
     find: async () => {
@@ -114,6 +122,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     clock,
     registry,
     known,
+    holds,
     backends,
     times: {
       assumedLife: config.gateway.assumedLife,
@@ -124,6 +133,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
   const ladder = new Ladder({
     clock,
     registry,
+    holds,
     asker,
     kept,
     shared,
@@ -162,7 +172,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     kept.generation += 1;
     shared.clear();
   };
-  return { ladder, context, said, told, clock, kept, known, asker, registry, backends, gap };
+  return { ladder, context, said, told, clock, holds, kept, known, asker, registry, backends, gap };
 }
 
 export type World = ReturnType<typeof ladderOf>;

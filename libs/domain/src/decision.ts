@@ -1,4 +1,5 @@
 import type { Because, Redirect } from './answer.js';
+import type { Hold } from './hold.js';
 import type { ReasonCode } from './reason.js';
 
 /** Which rung of the ladder answered. */
@@ -31,6 +32,8 @@ export interface Decision {
   readonly because?: Because;
   /** Seconds the edge may rely on it, where the edge's dialect can say so. */
   readonly edgeTtl?: number;
+  /** Source `hold`: the hold that decided. */
+  readonly hold?: Hold;
   /** The backend's time for this check, ms, where it was asked. */
   readonly tookMs?: number;
   /** Mode observe: the backend's own status as it is, its failure included. */

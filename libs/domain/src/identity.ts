@@ -52,6 +52,11 @@ export function viewerKeyOf(parts: Pick<Check, 'ip' | 'userAgent'>, device: stri
     : digest('device', device);
 }
 
+/** A credential as holds name it: never itself. */
+export function credentialKeyOf(credential: string): string {
+  return digest('credential', credential);
+}
+
 /** An IPv4 address as it is; an IPv6 address's /64; an IPv4-mapped one as IPv4; anything else as it is. */
 export function networkOf(ip: string): string {
   const address = ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;

@@ -11,7 +11,10 @@ export type { Clock, Random } from './clock.js';
 export { isOnTrust } from './decision.js';
 export type { Decision, Source } from './decision.js';
 export type { FailMode, Mode, OverloadPolicy } from './fail-mode.js';
+export { NO_HOLDS } from './hold.js';
+export type { HeldFacts, Hold, HoldKind, HoldOrigin, Holds } from './hold.js';
 export {
+  credentialKeyOf,
   derivedSessionId,
   digest,
   fingerprintOf,

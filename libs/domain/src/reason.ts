@@ -3,6 +3,9 @@
  * engineer. Codes are stable: never renamed, never reused for something else.
  */
 export const REASONS = {
+  'held-refused':
+    'A hold refuses this viewer until a time: set by hand, or left behind by a kick or an eviction.',
+  'held-passed': 'A hold set by hand lets this viewer in until a time: nobody is asked.',
   'backend-allowed': 'The backend allowed it.',
   'backend-denied': 'The backend refused this viewer.',
   'backend-redirected': 'The backend refused this viewer and gave an address to show instead.',

@@ -1,5 +1,6 @@
 import { configSchema } from '#usher/config';
-import type { AllowAnswer, Check, KnownViewers, Log, Session, SessionRegistry } from '#usher/domain';
+import { NO_HOLDS } from '#usher/domain';
+import type { AllowAnswer, Check, Holds, KnownViewers, Log, Session, SessionRegistry } from '#usher/domain';
 import { eventually, ManualClock } from '#usher/testing';
 import { patientKnownViewers, patientRegistry } from './patient-writes.js';
 import { settlement } from './settlement.js';
@@ -31,7 +32,7 @@ const allow: AllowAnswer = {
 };
 
 /** A Redis that is too slow for so many writes of each kind. */
-function settlementWhere(tooSlowFor: number) {
+function settlementWhere(tooSlowFor: number, holds: Holds = NO_HOLDS) {
   const said: string[] = [];
   const written: string[] = [];
   const tried = { open: 0, remember: 0 };
@@ -56,6 +57,7 @@ function settlementWhere(tooSlowFor: number) {
     log,
     registry: patientRegistry(registry, [1, 1]),
     known: patientKnownViewers(known, [1, 1]),
+    holds,
   });
   return { settle, written, tried, said };
 }
@@ -81,6 +83,19 @@ describe('what an allow means', () => {
     await eventually(() => said.length === 2);
     expect(tried).toEqual({ open: 3, remember: 3 });
     expect(written).toEqual([]);
+  });
+
+  it('opens no session for a user that a hold refuses, though the viewer is known; an observed one plays', async () => {
+    const refused = { kind: 'user', subject: 'portal/anna', effect: 'refuse' } as const;
+    const hold = { ...refused, since: 0, until: 9e15, origin: 'hand', by: 'op', reason: '' } as const;
+    const holds = { ...NO_HOLDS, ofUser: (_: string, user: string) => (user === 'anna' ? hold : undefined) };
+    const { settle, written } = settlementWhere(0, holds);
+    settle(check, identity, { ...allow, user: 'anna' });
+    await eventually(() => written.length === 1);
+    expect(written).toEqual(['known at portal']);
+    settle(check, identity, { ...allow, user: 'anna' }, true);
+    await eventually(() => written.length === 3);
+    expect(written).toContain('session astra-1/42');
   });
 
   it('is nothing where it is no allow', () => {

@@ -4,6 +4,7 @@ import type {
   BackendAnswer,
   Check,
   Clock,
+  Holds,
   Identity,
   KnownViewers,
   Log,
@@ -17,29 +18,34 @@ export interface SettlementParts {
   readonly log: Log;
   readonly registry: SessionRegistry;
   readonly known: KnownViewers;
+  readonly holds: Holds;
 }
 
-/** Writes down what an answer means: the session of an allow, and that its viewer is known. Not waited for. */
-export type Settle = (check: Check, identity: Identity, answer: BackendAnswer) => void;
+/**
+ * Writes down what an answer means: the session of an allow, and that its viewer is known. Not waited for. `observed`: the
+ * answer goes to the edge as it is, whatever holds say.
+ */
+export type Settle = (check: Check, identity: Identity, answer: BackendAnswer, observed?: boolean) => void;
 
 /**
  * Both commands leave in the tick in which it is called: with a worker's reply. What is lost because Redis is away,
  * the gateway that holds the session writes back.
  */
-export function settlement({ config, clock, log, registry, known }: SettlementParts): Settle {
+export function settlement({ config, clock, log, registry, known, holds }: SettlementParts): Settle {
   const traits = traitsOf(config);
   const life = { assumedLife: config.gateway.assumedLife };
-  return (check, identity, answer) => {
+  return (check, identity, answer, observed = false) => {
     // What a dialect means that only a later version speaks is known to the gateway that asked.
     if (answer.kind !== 'allow' || !Object.hasOwn(DIALECTS, check.dialect)) return;
     const { habit } = DIALECTS[check.dialect];
     const session = sessionOfAllow(check, identity, answer, 'backend', habit, traits, life, clock.now());
-    const { user, sessionName, authorizedUntil } = session;
+    const { namespace, user, sessionName, authorizedUntil } = session;
     const grant = { user, sessionName, authorizedUntil };
     const { viewerKey, fingerprint } = identity;
     const failed = (error: unknown): void =>
       log.debug({ error, id: check.id }, 'a session could not be written; its gateway will');
-    registry.open(session).catch(failed);
+    const isHeld = !observed && holds.ofUser(namespace, user, viewerKey)?.effect === 'refuse';
+    if (!isHeld) registry.open(session).catch(failed);
     known.remember(answer.backend, viewerKey, fingerprint, grant).catch(failed);
   };
 }

@@ -15,6 +15,7 @@ import { LatencyFamily } from '#usher/observe';
 import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } from '#usher/redis';
 import { RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
 import { Announcer } from './announcer.js';
+import { clusterHolds, type ClusterHolds } from './cluster-holds.js';
 import { peersOf, type Role } from './peers.js';
 import { closingNews } from './closing-news.js';
 import { identified } from './identified.js';
@@ -63,6 +64,8 @@ export interface ClusterNode {
   readonly known: RedisKnownViewers;
   /** For those who do not wait for their writes: tried again where Redis was too busy. */
   readonly patient: { readonly registry: SessionRegistry; readonly known: KnownViewers };
+  /** Who is refused, or let in unasked, until a time. */
+  readonly holds: ClusterHolds;
   readonly settle: Settle;
   /** What happens to breakers and the control stream is told here. */
   readonly news: Announcer;
@@ -95,7 +98,8 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   });
   const known = new RedisKnownViewers(redis, { shards, knownFor: config.gateway.knownFor });
   const patient = { registry: patientRegistry(registry), known: patientKnownViewers(known) };
-  const settle = settlement({ config, clock, log, ...patient });
+  const holds = clusterHolds(redis, bus, clock, log);
+  const settle = settlement({ config, clock, log, holds, ...patient });
   const news = new Announcer(log);
   const identities = identified();
   const gates = openGates({
@@ -122,9 +126,16 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   bus.events.onGap(() => {
     news.gap();
     void gates.board.reread();
+    void holds.look();
   });
   bus.events.start();
-  await Promise.all([membership.start(), bus.connect().catch(() => undefined), gates.board.start()]);
+  await Promise.all([
+    membership.start(),
+    bus.connect().catch(() => undefined),
+    gates.board.start(),
+    // Whoever is held is refused from the first check on.
+    holds.look(),
+  ]);
   return {
     id,
     version,
@@ -146,10 +157,12 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     registry,
     known,
     patient,
+    holds,
     settle,
     backends: identities.noting(new GatedBackends(gates.gates, config.groups, clock)),
     close: async () => {
       gates.board.stop();
+      holds.stop();
       await membership.leave();
       await bus.close();
       await Promise.all([...adapters.values()].map((adapter) => adapter.close()));

@@ -119,10 +119,8 @@ export class CheckDoor {
     const { routeOf, backends, deadline } = this.parts;
     const unidentified = { ...facts, id, edge: edge.name };
     const route = routeOf(unidentified);
-    const { check, identity } = identify(unidentified, givenSessionId, route, backends);
     return {
-      check,
-      identity,
+      ...identify(unidentified, givenSessionId, route, backends),
       route,
       habit: dialect.habit,
       opensWhenAlone: dialect.opensWhenAlone,

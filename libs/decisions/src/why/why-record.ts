@@ -1,5 +1,5 @@
 import { cut, readable, reasonSentence } from '#usher/domain';
-import type { BackendAnswer, Check, Decision } from '#usher/domain';
+import type { BackendAnswer, Check, Decision, Hold } from '#usher/domain';
 import { maskQuery, maskText } from '#usher/observe';
 
 /** Of the format in Redis; unknown fields of later versions are kept. */
@@ -35,6 +35,8 @@ export interface WhyRecord {
   readonly because?: string;
   readonly cause?: string;
   readonly detail?: string;
+  /** The hold that decided: what it goes by, who set it and why, until when (cluster time, ms). No credential: its digest. */
+  readonly hold?: Pick<Hold, 'kind' | 'subject' | 'by' | 'reason' | 'until'>;
 }
 
 /** An answer as it is read out: with the sentences to its codes, and how often the same session got it again. */
@@ -98,6 +100,7 @@ export function whyRecord(check: Check, given: AnswerGiven, user: string | undef
     because: decision.because,
     cause: unavailable?.reason,
     detail: unavailable === undefined ? undefined : cut(maskText(readable(unavailable.detail)), MAX_TEXT),
+    hold: decision.hold && shown(decision.hold),
   };
 }
 
@@ -131,6 +134,10 @@ function isRecord(value: unknown): value is WhyRecord {
     typeof source === 'string' &&
     typeof allow === 'boolean'
   );
+}
+
+function shown({ kind, subject, by, reason, until }: Hold): WhyRecord['hold'] {
+  return { kind, subject: cut(readable(subject), MAX_TEXT), by, reason, until };
 }
 
 /** The viewer's words, bounded: a hostile user agent must not fill the memory of everybody. */

@@ -1,0 +1,163 @@
+import type { Hold } from '#usher/domain';
+import { allow, deny, ladderOf, sources, unavailable } from '../test/ladder-world.js';
+
+function heldWorld(backend: Record<string, unknown> = {}, extra: Record<string, unknown> = {}) {
+  const world = ladderOf(backend, extra);
+  const hold = (part: Partial<Hold>): Hold => ({
+    kind: 'address',
+    subject: '192.0.2.7',
+    effect: 'refuse',
+    // No two changes are of one time.
+    since: world.clock.now() + world.holds.version,
+    until: world.clock.now() + 60_000,
+    origin: 'hand',
+    by: 'operator',
+    reason: '',
+    ...part,
+  });
+  const set = (where: 'before' | 'ofUser', part: Partial<Hold> = {}): void => {
+    const set = hold(part);
+    const running = () => (set.until > world.clock.now() ? set : undefined);
+    if (where === 'before') world.holds.before = running;
+    else world.holds.ofUser = (_, user) => (user === '' ? undefined : running());
+    world.holds.version += 1;
+  };
+  const lift = (): void => {
+    world.holds.before = () => undefined;
+    world.holds.ofUser = () => undefined;
+    world.holds.version += 1;
+  };
+  return { ...world, set, lift };
+}
+
+describe('a hold that refuses', () => {
+  it('is looked at before anybody is asked, and opens nothing', async () => {
+    const world = heldWorld();
+    world.set('before');
+    expect(await sources(world)).toBe('deny hold');
+    expect(world.told.busQuestions).toHaveLength(0);
+    expect(world.told.opened).toHaveLength(0);
+  });
+
+  it('takes back what was kept, and gives it again when it is lifted or over', async () => {
+    const world = heldWorld();
+    expect(await sources(world)).toBe('allow backend');
+    world.set('before');
+    expect(await sources(world)).toBe('deny hold');
+    world.lift();
+    expect(await sources(world)).toBe('allow cache');
+    world.set('before');
+    world.clock.advance(60_000);
+    expect(await sources(world)).toBe('allow cache');
+    expect(world.told.busQuestions).toHaveLength(1);
+  });
+
+  it('on a public channel counts too, and where no route matches', async () => {
+    const open = heldWorld({}, { routes: [{ match: { channel: 'a*' }, access: 'public' }] });
+    open.set('before');
+    expect(await sources(open)).toBe('deny hold');
+    const world = heldWorld();
+    world.set('before');
+    expect(world.ladder.unrouted(world.context()).decision).toMatchObject({ allow: false, source: 'hold' });
+  });
+
+  it('on a user takes back his kept sessions', async () => {
+    const world = heldWorld();
+    world.said.answer = allow({ user: 'anna' });
+    await sources(world);
+    world.set('ofUser');
+    expect(await sources(world)).toBe('deny hold');
+    world.lift();
+    expect(await sources(world)).toBe('allow cache');
+  });
+
+  it('on a user refuses the answer of the backend, the shared one, and a session of another gateway', async () => {
+    const world = heldWorld();
+    world.set('ofUser');
+    world.said.answer = allow({ user: 'anna' });
+    expect(await sources(world)).toBe('deny hold');
+    expect(await sources(world, { sessionId: '43' })).toBe('deny hold');
+    expect(world.told.busQuestions).toHaveLength(1);
+    const elsewhere = heldWorld();
+    elsewhere.said.answer = allow({ user: 'anna' });
+    await sources(elsewhere, { query: 'token=other' });
+    await sources(elsewhere, { query: 'token=other', sessionId: '43' });
+    const session = elsewhere.told.opened[0]!;
+    const world2 = heldWorld();
+    world2.said.found = { kind: 'same', session };
+    world2.set('ofUser');
+    expect(await sources(world2)).toBe('deny hold');
+    expect(world2.told.opened).toHaveLength(0);
+  });
+
+  it('on a user counts in an outage: neither his old credential nor his device brings him back', async () => {
+    const world = heldWorld({ failMode: 'stale' });
+    world.set('ofUser');
+    world.said.answer = unavailable('backend');
+    world.said.known = { user: 'anna', sessionName: '', allowedAt: world.clock.now(), grants: new Map() };
+    expect(await sources(world)).toBe('deny hold');
+    expect(world.told.opened).toHaveLength(0);
+  });
+
+  it('that comes while the check is under way is looked at with the next one', async () => {
+    const world = heldWorld();
+    let answered: (answer: ReturnType<typeof allow>) => void = () => undefined;
+    world.said.answer = new Promise((resolve) => {
+      answered = resolve;
+    });
+    const first = sources(world);
+    world.set('before');
+    answered(allow());
+    expect(await first).toBe('allow backend');
+    expect(await sources(world)).toBe('deny hold');
+  });
+});
+
+describe('a hold that lets in', () => {
+  it('asks nobody, is kept while it lasts, and opens the session once', async () => {
+    const world = heldWorld();
+    world.set('before', { effect: 'pass' });
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('allow hold');
+    expect(await sources(world)).toBe('allow hold');
+    expect(world.told.opened).toMatchObject([{ source: 'hold', state: 'active', user: '' }]);
+    expect(world.told.busQuestions).toHaveLength(0);
+  });
+
+  it.each(['lifted', 'over'])('is forgotten when it is %s: the backend is asked', async (how) => {
+    const world = heldWorld();
+    world.set('before', { effect: 'pass' });
+    await sources(world);
+    world.said.answer = deny();
+    if (how === 'lifted') world.lift();
+    else world.clock.advance(60_000);
+    expect(await sources(world)).toBe('deny backend');
+  });
+
+  it('that is replaced by a refusal refuses', async () => {
+    const world = heldWorld();
+    world.set('before', { effect: 'pass' });
+    await sources(world);
+    world.set('before');
+    expect(await sources(world)).toBe('deny hold');
+  });
+
+  it('overrules a denial that was kept', async () => {
+    const world = heldWorld();
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('deny backend');
+    world.set('before', { effect: 'pass' });
+    expect(await sources(world)).toBe('allow hold');
+  });
+
+  it('on a user stands by a session of his that the backend denies now', async () => {
+    const world = heldWorld({ credential: 'reusable' });
+    world.said.answer = allow({ user: 'anna', authDuration: 10 });
+    await sources(world);
+    world.clock.advance(11_000);
+    world.said.answer = deny();
+    world.set('ofUser', { effect: 'pass' });
+    expect(await sources(world)).toBe('allow hold');
+    expect(await sources(world, { sessionId: '44', query: 'token=stranger' })).toBe('deny backend');
+  });
+});

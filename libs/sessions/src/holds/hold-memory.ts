@@ -1,0 +1,113 @@
+import { credentialKeyOf } from '#usher/domain';
+import type { Clock, HeldFacts, Hold, HoldKind, Holds } from '#usher/domain';
+import { AgentPatterns } from './agent-patterns.js';
+import type { HeldRecord } from './hold-record.js';
+import { holdName } from './hold-record.js';
+import { plainAddress, userSubject } from './hold-subject.js';
+import { HeldNetworks } from './held-networks.js';
+
+/**
+ * The holds that this process knows, found by what a check shows. What counts of several is the narrowest: credential,
+ * viewer, address, network (the longest prefix), user agent, channel. A kind of which there is none costs nothing.
+ */
+export class HoldMemory implements Holds {
+  readonly #byName = new Map<string, HeldRecord>();
+  readonly #bySubject: Readonly<Record<HoldKind, Map<string, Hold>>> = {
+    credential: new Map(),
+    viewer: new Map(),
+    address: new Map(),
+    network: new Map(),
+    agent: new Map(),
+    channel: new Map(),
+    'user-viewer': new Map(),
+    user: new Map(),
+  };
+  readonly #networks = new HeldNetworks(this.#bySubject.network);
+  readonly #agents = new AgentPatterns(this.#bySubject.agent);
+  #version = 0;
+
+  constructor(private readonly clock: Clock) {}
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  before(facts: HeldFacts): Hold | undefined {
+    if (this.#byName.size === 0) return undefined;
+    const { credential, viewer, channel } = this.#bySubject;
+    return (
+      (credential.size > 0 ? this.#running(credential.get(credentialKeyOf(facts.credential))) : undefined) ??
+      this.#running(viewer.get(facts.viewerKey)) ??
+      this.#ofAddress(facts.ip) ??
+      this.#running(this.#agents.find(facts.userAgent, this.clock.now())) ??
+      this.#running(channel.get(facts.channel))
+    );
+  }
+
+  ofUser(namespace: string, user: string, viewerKey: string): Hold | undefined {
+    const { 'user-viewer': both, user: users } = this.#bySubject;
+    if (user === '' || both.size + users.size === 0) return undefined;
+    const subject = userSubject(namespace, user);
+    return this.#running(both.get(`${subject}/${viewerKey}`)) ?? this.#running(users.get(subject));
+  }
+
+  /** Takes a change over, unless what is known is newer. True where something changed. */
+  apply(record: HeldRecord): boolean {
+    const name = holdName(record.kind, record.subject);
+    const known = this.#byName.get(name);
+    if (known !== undefined && known.since >= record.since) return false;
+    if (record.until <= this.clock.now()) return false;
+    this.#byName.set(name, record);
+    const { kind, subject, effect } = record;
+    if (effect === 'lifted') this.#bySubject[kind].delete(subject);
+    else this.#bySubject[kind].set(subject, { ...record, effect });
+    this.#version += 1;
+    this.#changed(kind);
+    return true;
+  }
+
+  /** Forgets what is over. Nobody else's decision hangs on it: each says by itself until when. */
+  purge(): void {
+    const now = this.clock.now();
+    for (const [name, { kind, subject, until }] of this.#byName) {
+      if (until > now) continue;
+      this.#byName.delete(name);
+      this.#bySubject[kind].delete(subject);
+      this.#changed(kind);
+    }
+  }
+
+  /** Everything that is known and not over, what was lifted included. */
+  *records(): Generator<HeldRecord> {
+    const now = this.clock.now();
+    for (const record of Array.from(this.#byName.values())) if (record.until > now) yield record;
+  }
+
+  /** The holds that count now. */
+  *holds(): Generator<Hold> {
+    for (const record of this.records()) {
+      const { effect } = record;
+      if (effect !== 'lifted') yield { ...record, effect };
+    }
+  }
+
+  #ofAddress(ip: string): Hold | undefined {
+    const { address, network } = this.#bySubject;
+    if (address.size + network.size === 0) return undefined;
+    const plain = plainAddress(ip);
+    return this.#running(address.get(plain)) ?? this.#networks.find(plain, this.clock.now());
+  }
+
+  #running(hold: Hold | undefined): Hold | undefined {
+    return hold !== undefined && hold.until > this.clock.now() ? hold : undefined;
+  }
+
+  #changed(kind: HoldKind): void {
+    if (kind === 'network') this.#networks.changed();
+    if (kind === 'agent') this.#agents.changed();
+  }
+}
