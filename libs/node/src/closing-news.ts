@@ -4,7 +4,7 @@ import type { Log, SessionName } from '#usher/domain';
 const CLOSED = 'sessions.closed';
 /** Told together: an edge that restarts closes thousands at once. */
 const TOLD_AT_ONCE = 500;
-const COLLECT_MS = 50;
+const COLLECT_MS = 10;
 
 /** Sessions that ended, told to all processes: whoever keeps a decision for one forgets it. */
 export function closingNews(bus: StreamClient, log: Log) {

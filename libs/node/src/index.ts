@@ -1,4 +1,6 @@
 export type { Announcer } from './announcer.js';
+export { clusterHolds } from './cluster-holds.js';
+export type { ClusterHolds } from './cluster-holds.js';
 export { readNodeMetrics } from './node-metrics.js';
 export type { Role } from './peers.js';
 export type { Settle } from './settlement.js';
