@@ -2,6 +2,7 @@ import { BUS_REDIS_OPTIONS, StreamClient } from '#usher/bus';
 import { silentLog, type Clock } from '#usher/domain';
 import { clusterHolds, type ClusterHolds } from '#usher/node';
 import { connectionFactory, connectRedis, type RedisClient } from '#usher/redis';
+import { EventWriter } from '#usher/sessions';
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
 
@@ -36,8 +37,9 @@ describe('a hold', () => {
     await redis.ready();
     const open = connectionFactory({ url: cluster.redis.url } as never);
     const connect = () => open(BUS_REDIS_OPTIONS);
-    bus = new StreamClient({ connect, id: 'test', now: clock.now });
-    holds = clusterHolds(redis, bus, clock, silentLog);
+    bus = new StreamClient({ connect, id: 'test', now: () => clock.now() });
+    const events = new EventWriter(redis, clock, { shards: 16 });
+    holds = clusterHolds({ redis, bus, clock, log: silentLog, events });
     bus.events.start();
     await bus.connect();
   });

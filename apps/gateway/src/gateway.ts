@@ -25,6 +25,7 @@ import {
 } from '#usher/observe';
 import { SessionsWebhook } from '#usher/sessions';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { checkEvents } from './check-events.js';
 import { CheckDoor } from './door/check-door.js';
 import { checkIds } from './door/check-ids.js';
 import { closeEdgeServer, createEdgeServer } from './door/edge-server.js';
@@ -138,6 +139,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     shards: config.redis.shards,
     namespaceOf: (backend) => traits.get(backend)?.namespace ?? backend,
   });
+  const tellOf = checkEvents(node.events, clock);
   metrics.read(METRICS.whyDropped, () => [{ value: why.dropped }]);
   metrics.read(METRICS.cacheEntries, () => [{ value: memory.size }]);
   metrics.read(METRICS.knownViewers, () => [{ value: known.size }]);
@@ -151,7 +153,10 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     memory,
     style,
     nextId,
-    record: (check, settled) => why.record(check, settled),
+    record: (check, settled) => {
+      why.record(check, settled);
+      tellOf(check, settled);
+    },
     closed: (edge, body) => webhook.closed(edge, body),
     backends: traits,
     metrics: checkMetrics,

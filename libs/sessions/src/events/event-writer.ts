@@ -1,0 +1,48 @@
+import { cut, readable } from '#usher/domain';
+import type { Clock } from '#usher/domain';
+import { eventsKey, shardOf } from '#usher/redis';
+import type { RedisArg, RedisClient } from '#usher/redis';
+
+/** Events kept in each shard's stream, about: as the scripts keep that change sessions. */
+const KEPT = 10_000;
+/** Characters of one text. */
+const MAX_TEXT = 1024;
+/** Nobody waits for it, ms. */
+const TIMEOUT = 1_000;
+
+/** What is told: byte strings, numbers; what is undefined or empty is left out. No secrets. */
+export type EventFacts = Readonly<Record<string, string | number | undefined>>;
+
+export interface EventWriterOptions {
+  /** `redis.shards`: the same in every process. */
+  readonly shards: number;
+  /** Events kept in each stream, about. Default 10,000. */
+  readonly kept?: number;
+}
+
+/** Events that no script writes because no session changes: into the same streams as theirs, in the same form. */
+export class EventWriter {
+  constructor(
+    private readonly redis: RedisClient,
+    private readonly clock: Clock,
+    private readonly options: EventWriterOptions,
+  ) {
+    if (!(options.shards >= 1)) throw new RangeError(`redis.shards: at least 1, not ${options.shards}`);
+  }
+
+  /**
+   * @param type `hold.set`, `breaker.suspended` …
+   * @param about events about one thing stay in order: its name, whatever it is
+   * Rejects while Redis is away or late.
+   */
+  async tell(type: string, about: string, facts: EventFacts): Promise<void> {
+    const { shards, kept = KEPT } = this.options;
+    const fields: RedisArg[] = ['type', type, 'at', Math.round(this.clock.now())];
+    for (const [name, value] of Object.entries(facts)) {
+      if (value === undefined || value === '') continue;
+      fields.push(name, typeof value === 'number' ? value : cut(readable(value), MAX_TEXT));
+    }
+    const key = eventsKey(shardOf(about, shards));
+    await this.redis.call('XADD', [key, 'MAXLEN', '~', kept, '*', ...fields], TIMEOUT);
+  }
+}
