@@ -1,7 +1,7 @@
 import type { StreamClient } from '#usher/bus';
 import type { Clock, Hold, HoldKind, Holds, Log } from '#usher/domain';
 import type { RedisClient } from '#usher/redis';
-import { HoldFollower, HoldMemory, HoldTable, type NewHold } from '#usher/sessions';
+import { HoldMemory, HoldTable, TimedFollower, type NewHold } from '#usher/sessions';
 
 /** Tells every process to look at the table of holds. */
 const CHANGED = 'holds.changed';
@@ -24,7 +24,7 @@ export interface ClusterHolds extends Holds {
 export function clusterHolds(redis: RedisClient, bus: StreamClient, clock: Clock, log: Log): ClusterHolds {
   const memory = new HoldMemory(clock);
   const table = new HoldTable(redis);
-  const follower = new HoldFollower({ table, memory, redis, log });
+  const follower = new TimedFollower({ table, memory, redis, log });
   bus.events.on(CHANGED, () => void follower.look());
   follower.start();
   /** Who does not hear it finds it at its next look. */

@@ -1,17 +1,17 @@
 import { credentialKeyOf } from '#usher/domain';
 import type { Clock, HeldFacts, Hold, HoldKind, Holds } from '#usher/domain';
 import { AgentPatterns } from './agent-patterns.js';
-import type { HeldRecord } from './hold-record.js';
-import { holdName } from './hold-record.js';
+import { HOLDS, type HeldRecord } from './hold-record.js';
 import { plainAddress, userSubject } from './hold-subject.js';
 import { HeldNetworks } from './held-networks.js';
+import { TimedRecords } from '../timed/timed-records.js';
 
 /**
  * The holds that this process knows, found by what a check shows. What counts of several is the narrowest: credential,
  * viewer, address, network (the longest prefix), user agent, channel. A kind of which there is none costs nothing.
  */
 export class HoldMemory implements Holds {
-  readonly #byName = new Map<string, HeldRecord>();
+  readonly #records: TimedRecords<HeldRecord>;
   readonly #bySubject: Readonly<Record<HoldKind, Map<string, Hold>>> = {
     credential: new Map(),
     viewer: new Map(),
@@ -26,18 +26,20 @@ export class HoldMemory implements Holds {
   readonly #agents = new AgentPatterns(this.#bySubject.agent);
   #version = 0;
 
-  constructor(private readonly clock: Clock) {}
+  constructor(private readonly clock: Clock) {
+    this.#records = new TimedRecords(HOLDS, clock);
+  }
 
   get version(): number {
     return this.#version;
   }
 
   get size(): number {
-    return this.#byName.size;
+    return this.#records.size;
   }
 
   before(facts: HeldFacts): Hold | undefined {
-    if (this.#byName.size === 0) return undefined;
+    if (this.#records.size === 0) return undefined;
     const { credential, viewer, channel } = this.#bySubject;
     return (
       (credential.size > 0 ? this.#running(credential.get(credentialKeyOf(facts.credential))) : undefined) ??
@@ -57,11 +59,7 @@ export class HoldMemory implements Holds {
 
   /** Takes a change over, unless what is known is newer. True where something changed. */
   apply(record: HeldRecord): boolean {
-    const name = holdName(record.kind, record.subject);
-    const known = this.#byName.get(name);
-    if (known !== undefined && known.since >= record.since) return false;
-    if (record.until <= this.clock.now()) return false;
-    this.#byName.set(name, record);
+    if (!this.#records.take(record)) return false;
     const { kind, subject, effect } = record;
     if (effect === 'lifted') this.#bySubject[kind].delete(subject);
     else this.#bySubject[kind].set(subject, { ...record, effect });
@@ -72,19 +70,15 @@ export class HoldMemory implements Holds {
 
   /** Forgets what is over. Nobody else's decision hangs on it: each says by itself until when. */
   purge(): void {
-    const now = this.clock.now();
-    for (const [name, { kind, subject, until }] of this.#byName) {
-      if (until > now) continue;
-      this.#byName.delete(name);
+    for (const { kind, subject } of this.#records.purge()) {
       this.#bySubject[kind].delete(subject);
       this.#changed(kind);
     }
   }
 
   /** Everything that is known and not over, what was lifted included. */
-  *records(): Generator<HeldRecord> {
-    const now = this.clock.now();
-    for (const record of Array.from(this.#byName.values())) if (record.until > now) yield record;
+  records(): Iterable<HeldRecord> {
+    return this.#records.running();
   }
 
   /** The holds that count now. */

@@ -1,12 +1,11 @@
-import { cut, stripControls } from '#usher/domain';
 import type { Hold, HoldKind, HoldOrigin } from '#usher/domain';
 import { decodeName, encodeName } from '#usher/redis';
+import { wordsOf, type TimedFields, type TimedKind, type TimedRecord } from '../timed/timed-record.js';
 
 /** Raised only for a change that version N-1 could not read. */
 const VERSION = 1;
-/** Characters of texts for people. */
-const MAX_REASON = 256;
-const MAX_BY = 64;
+/** Every process remembers all of them. */
+const MOST = 100_000;
 
 const KINDS: ReadonlySet<string> = new Set<HoldKind>([
   'credential',
@@ -36,38 +35,32 @@ export function holdName(kind: HoldKind, subject: string): string {
 
 /** The JSON part of a record, its texts bounded and without control characters. */
 export function holdJson({ effect, origin, by, reason }: HeldFields): string {
-  const words = { by: clean(by, MAX_BY), reason: clean(reason, MAX_REASON) };
-  return JSON.stringify({ v: VERSION, effect, origin, ...words });
+  return JSON.stringify({ v: VERSION, effect, origin, ...wordsOf({ by, reason }) });
 }
 
-const clean = (text: string, max: number): string => cut(stripControls(text), max);
+/** The table of holds: `usher:{holds}`. */
+export const HOLDS: TimedKind<HeldRecord> = {
+  table: 'holds',
+  most: MOST,
+  nameOf: ({ kind, subject }) => holdName(kind, subject),
+  jsonOf: holdJson,
+  read: readHold,
+};
 
-/** Undefined for what is none of ours, or says nothing that this version knows how to keep. */
-export function readHold(name: string, record: string): HeldRecord | undefined {
+function readHold(name: string, times: TimedRecord, fields: TimedFields): HeldRecord | undefined {
   const colon = name.indexOf(':');
   const kind = name.slice(0, colon);
-  const parts = /^(\d+)\|(\d+)\|\d+\|(\{.*\})$/s.exec(record);
-  if (parts === null || !KINDS.has(kind)) return undefined;
-  const fields = parsed(parts[3]!);
-  if (fields === undefined) return undefined;
   const { v, effect, origin, by, reason } = fields;
-  if (v !== VERSION || typeof effect !== 'string' || !EFFECTS.has(effect)) return undefined;
+  if (!KINDS.has(kind) || v !== VERSION || typeof effect !== 'string' || !EFFECTS.has(effect))
+    return undefined;
   return {
     kind: kind as HoldKind,
     subject: decodeName(name.slice(colon + 1)),
-    since: Number(parts[1]),
-    until: Number(parts[2]),
+    since: times.since,
+    until: times.until,
     effect: effect as HeldRecord['effect'],
     origin: typeof origin === 'string' && ORIGINS.has(origin) ? (origin as HoldOrigin) : 'hand',
     by: typeof by === 'string' ? by : '',
     reason: typeof reason === 'string' ? reason : '',
   };
-}
-
-function parsed(json: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    return JSON.parse(json) as Readonly<Record<string, unknown>>;
-  } catch {
-    return undefined;
-  }
 }

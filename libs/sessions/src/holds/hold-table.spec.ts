@@ -4,7 +4,8 @@ import { connectRedis } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
 import { eventually, startRedis } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
-import { HoldFollower } from './hold-follower.js';
+import { TimedFollower } from '../timed/timed-follower.js';
+import type { HeldRecord } from './hold-record.js';
 import { HoldMemory } from './hold-memory.js';
 import { HoldTable } from './hold-table.js';
 import type { NewHold } from './hold-table.js';
@@ -25,7 +26,7 @@ const hold = (part: Partial<NewHold> = {}): NewHold => ({
 let server: RedisProcess;
 let redis: RedisClient;
 let table: HoldTable;
-const followers: HoldFollower[] = [];
+const followers: TimedFollower<HeldRecord>[] = [];
 
 beforeAll(async () => {
   server = await startRedis();
@@ -49,7 +50,7 @@ afterAll(async () => {
 
 function gateway() {
   const memory = new HoldMemory(clock);
-  const follower = new HoldFollower({ table, memory, redis, log: silentLog });
+  const follower = new TimedFollower({ table, memory, redis, log: silentLog });
   followers.push(follower);
   const isHeld = (user: string): boolean => memory.ofUser('portal', user, '')?.effect === 'refuse';
   return { memory, follower, isHeld };
@@ -165,7 +166,7 @@ describe('the table of holds', () => {
 
   it('is looked at again by itself, and what is over leaves memory', async () => {
     const memory = new HoldMemory(clock);
-    const follower = new HoldFollower({ table, memory, redis, log: silentLog, every: 10 });
+    const follower = new TimedFollower({ table, memory, redis, log: silentLog, every: 10 });
     followers.push(follower);
     follower.start();
     await table.set(hold({ time: { lasts: 500 } }));

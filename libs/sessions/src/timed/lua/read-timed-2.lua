@@ -1,7 +1,7 @@
 --[[
-  The changes to holds after one, oldest first.
+  The changes to a table of records after one of them, oldest first.
 
-  KEYS  1 usher:{holds}  2 usher:{holds}:order
+  KEYS  1 usher:{holds} | usher:{switches}  2 the same with :order
   ARGV  1 the last change that is known (0: none)  2 changes at most
   Returns {epoch ('' where there is no table), last change of all, name, change, record, …}
   Errors  WRONGTYPE where a key is not ours.

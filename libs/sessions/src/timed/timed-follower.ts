@@ -1,15 +1,24 @@
 import type { Log } from '#usher/domain';
 import type { RedisClient } from '#usher/redis';
-import type { HoldMemory } from './hold-memory.js';
-import { holdName } from './hold-record.js';
-import type { HoldChanges, HoldTable } from './hold-table.js';
+import type { TimedRecord } from './timed-record.js';
+import type { TimedChanges, TimedTable } from './timed-table.js';
 
 /** News may be lost with whoever would have told it: looked at so often by itself, ms. */
 const LOOK_EVERY = 5_000;
 
-export interface HoldFollowerParts {
-  readonly table: HoldTable;
-  readonly memory: HoldMemory;
+/** What a process knows of a table. */
+export interface TimedMemory<R extends TimedRecord> {
+  /** Takes a change over, unless what is known is newer. True where something changed. */
+  apply(record: R): boolean;
+  /** Forgets what is over. */
+  purge(): void;
+  /** Everything that is known and not over, what was lifted included. */
+  records(): Iterable<R>;
+}
+
+export interface TimedFollowerParts<R extends TimedRecord> {
+  readonly table: TimedTable<R>;
+  readonly memory: TimedMemory<R>;
   readonly redis: RedisClient;
   readonly log: Log;
   /** Between two looks of its own, ms. Default 5,000. */
@@ -17,10 +26,10 @@ export interface HoldFollowerParts {
 }
 
 /**
- * Keeps this process's memory of holds as the table has them: at once when told, and every few seconds. While Redis is
+ * Keeps this process's memory of a table as the table is: at once when told, and every few seconds. While Redis is
  * away what is known stands; when it is back, or came back empty, what is known is offered back to it.
  */
-export class HoldFollower {
+export class TimedFollower<R extends TimedRecord> {
   #position = 0;
   #epoch = '';
   #timer: NodeJS.Timeout | undefined;
@@ -30,7 +39,7 @@ export class HoldFollower {
   /** The connection was lost: a Redis that took over may lack the last changes. */
   #mistrusted = false;
 
-  constructor(private readonly parts: HoldFollowerParts) {}
+  constructor(private readonly parts: TimedFollowerParts<R>) {}
 
   start(): void {
     if (this.#timer !== undefined) return;
@@ -69,7 +78,7 @@ export class HoldFollower {
       try {
         await this.#look();
       } catch (error) {
-        this.parts.log.debug({ error }, 'holds could not be read');
+        this.parts.log.debug({ error }, `${this.parts.table.kind.table} could not be read`);
         return;
       }
     } while (this.#again);
@@ -89,13 +98,13 @@ export class HoldFollower {
   }
 
   /** All changes from these on. Returns the names of what they told, each with its age. */
-  async #follow(first: HoldChanges): Promise<ReadonlyMap<string, number>> {
+  async #follow(first: TimedChanges<R>): Promise<ReadonlyMap<string, number>> {
     const { table, memory } = this.parts;
     const told = new Map<string, number>();
     for (let changes = first; ; changes = await table.changesAfter(this.#position)) {
       for (const record of changes.records) {
         memory.apply(record);
-        told.set(holdName(record.kind, record.subject), record.since);
+        told.set(table.kind.nameOf(record), record.since);
       }
       this.#position = changes.position;
       if (changes.complete) return told;
@@ -106,9 +115,9 @@ export class HoldFollower {
     const { table, memory, log } = this.parts;
     let written = 0;
     for (const record of memory.records()) {
-      const there = told.get(holdName(record.kind, record.subject)) ?? 0;
+      const there = told.get(table.kind.nameOf(record)) ?? 0;
       if (there < record.since && (await table.offer(record))) written += 1;
     }
-    if (written > 0) log.info({ written }, 'Redis had lost holds: they were given back');
+    if (written > 0) log.info({ written }, `Redis had lost ${table.kind.table}: they were given back`);
   }
 }
