@@ -1,7 +1,14 @@
 import type { StreamClient } from '#usher/bus';
 import type { Clock, Hold, HoldKind, Holds, Log } from '#usher/domain';
 import type { RedisClient } from '#usher/redis';
-import { HoldMemory, HoldTable, TimedFollower, type NewHold } from '#usher/sessions';
+import {
+  HoldMemory,
+  HoldTable,
+  TimedFollower,
+  type EventFacts,
+  type EventWriter,
+  type NewHold,
+} from '#usher/sessions';
 
 /** Tells every process to look at the table of holds. */
 const CHANGED = 'holds.changed';
@@ -20,8 +27,16 @@ export interface ClusterHolds extends Holds {
   stop(): void;
 }
 
+export interface ClusterHoldsParts {
+  readonly redis: RedisClient;
+  readonly bus: StreamClient;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly events: Pick<EventWriter, 'tell'>;
+}
+
 /** Follows the table of holds; while Redis is away what is known stands. */
-export function clusterHolds(redis: RedisClient, bus: StreamClient, clock: Clock, log: Log): ClusterHolds {
+export function clusterHolds({ redis, bus, clock, log, events }: ClusterHoldsParts): ClusterHolds {
   const memory = new HoldMemory(clock);
   const table = new HoldTable(redis);
   const follower = new TimedFollower({ table, memory, redis, log });
@@ -33,6 +48,11 @@ export function clusterHolds(redis: RedisClient, bus: StreamClient, clock: Clock
       error: (error: unknown) => log.debug({ error }, 'a change of holds could not be told'),
     });
     await follower.look();
+  };
+  const tell = (type: string, about: string, facts: EventFacts): void => {
+    events
+      .tell(type, about, facts)
+      .catch((error: unknown) => log.debug({ error, type }, 'an event could not be told'));
   };
   return {
     get version() {
@@ -47,12 +67,17 @@ export function clusterHolds(redis: RedisClient, bus: StreamClient, clock: Clock
     set: async (hold) => {
       const kept = await table.set(hold);
       memory.apply(kept);
+      const { kind, subject, effect, until, origin, by, reason } = kept;
+      tell('hold.set', subject, { kind, subject, effect, until: Math.round(until), origin, by, reason });
       await changed();
       return kept;
     },
     lift: async (kind, subject, by, reason) => {
       const lifted = await table.lift(kind, subject, by, reason);
-      if (lifted) await changed();
+      if (lifted) {
+        tell('hold.lifted', subject, { kind, subject, by, reason });
+        await changed();
+      }
       return lifted;
     },
     look: () => follower.look(),

@@ -13,8 +13,9 @@ import type {
 } from '#usher/domain';
 import { LatencyFamily } from '#usher/observe';
 import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } from '#usher/redis';
-import { RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
+import { EventWriter, RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
 import { Announcer } from './announcer.js';
+import { breakerEvents } from './breaker-events.js';
 import { clusterHolds, type ClusterHolds } from './cluster-holds.js';
 import { peersOf, type Role } from './peers.js';
 import { closingNews } from './closing-news.js';
@@ -66,6 +67,8 @@ export interface ClusterNode {
   readonly patient: { readonly registry: SessionRegistry; readonly known: KnownViewers };
   /** Who is refused, or let in unasked, until a time. */
   readonly holds: ClusterHolds;
+  /** Lifecycle events that no script writes. */
+  readonly events: EventWriter;
   readonly settle: Settle;
   /** What happens to breakers and the control stream is told here. */
   readonly news: Announcer;
@@ -98,10 +101,12 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   });
   const known = new RedisKnownViewers(redis, { shards, knownFor: config.gateway.knownFor });
   const patient = { registry: patientRegistry(registry), known: patientKnownViewers(known) };
-  const holds = clusterHolds(redis, bus, clock, log);
+  const events = new EventWriter(redis, clock, { shards });
+  const holds = clusterHolds({ redis, bus, clock, log, events });
   const settle = settlement({ config, clock, log, holds, ...patient });
   const news = new Announcer(log);
   const identities = identified();
+  const tellTurn = breakerEvents(events);
   const gates = openGates({
     config,
     adapters: [...adapters.values()],
@@ -110,7 +115,10 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     log,
     cluster: peersOf(membership, { id, host }, roles),
     redis,
-    announce: (event) => announce(bus, log, event),
+    announce: (event) => {
+      announce(bus, log, event);
+      tellTurn(event);
+    },
     ...sealedChecks(sealer),
     onLate: (check: Check, answer: BackendAnswer) => {
       const identity = identities.of(check);
@@ -158,6 +166,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     known,
     patient,
     holds,
+    events,
     settle,
     backends: identities.noting(new GatedBackends(gates.gates, config.groups, clock)),
     close: async () => {

@@ -23,6 +23,8 @@ export { Reconciler } from './presence/reconciler.js';
 export type { Reconciled, ReconcilerOptions } from './presence/reconciler.js';
 export { SessionsWebhook } from './presence/sessions-webhook.js';
 export type { WebhookResult } from './presence/sessions-webhook.js';
+export { EventWriter } from './events/event-writer.js';
+export type { EventFacts, EventWriterOptions } from './events/event-writer.js';
 export { HoldMemory } from './holds/hold-memory.js';
 export { HoldSubjectError } from './holds/hold-subject.js';
 export { HoldsFullError, HoldTable } from './holds/hold-table.js';
