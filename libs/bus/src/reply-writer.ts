@@ -7,6 +7,11 @@ import type { Command, Line } from './line.js';
 const MAX_ENTRIES = 1000;
 const ROWS_PER_ENTRY = 256;
 const RETRY_MS = 50;
+/**
+ * "Taken" is told with the next entry, or after this, ms. A reply that comes sooner says it as well, and an entry of its
+ * own would wake the asker for nothing. Kept short: of what was taken and not told an asker that loses Redis knows nothing.
+ */
+const TAKEN_WITHIN_MS = 10;
 
 interface Row {
   readonly id: number;
@@ -36,7 +41,8 @@ export interface ReplyWriterParts {
 }
 
 /**
- * Writes what a server has to say: one entry per asker and tick, with many "taken" and many replies. While there is
+ * Writes what a server has to say: one entry per asker and tick, with many "taken" and many replies; "taken" alone waits
+ * a little for a reply to go with. While there is
  * no connection it keeps them, as long as the askers wait. What is written twice after a lost answer does no harm: an
  * asker takes a reply once.
  */
@@ -44,6 +50,7 @@ export class ReplyWriter {
   #boxes = new Map<string, Outbox>();
   #scheduled = false;
   #retry: NodeJS.Timeout | undefined;
+  #takenTimer: NodeJS.Timeout | undefined;
   #underWay = 0;
   #idle: (() => void)[] = [];
 
@@ -51,9 +58,11 @@ export class ReplyWriter {
     parts.line.onReady(() => this.#schedule());
   }
 
-  taken(asker: string, id: number, until: number): void {
+  /** `addedAt`: when the request was added to its stream, ms; one that has waited is told at once. */
+  taken(asker: string, id: number, until: number, addedAt: number): void {
     this.#box(asker).taken.set(id, until);
-    this.#schedule();
+    if (this.parts.now() - addedAt >= TAKEN_WITHIN_MS) this.#schedule();
+    else this.#takenTimer ??= setTimeout(() => this.#tellTaken(), TAKEN_WITHIN_MS);
   }
 
   /** Says "taken" as well, where that is not written yet. */
@@ -80,6 +89,7 @@ export class ReplyWriter {
   /** What has not been written is given up. */
   close(): void {
     clearTimeout(this.#retry);
+    clearTimeout(this.#takenTimer);
     this.#boxes.clear();
     this.#tellIdle();
   }
@@ -94,6 +104,11 @@ export class ReplyWriter {
     return box;
   }
 
+  #tellTaken(): void {
+    this.#takenTimer = undefined;
+    this.#schedule();
+  }
+
   #schedule(): void {
     if (this.#scheduled || this.#boxes.size === 0) return;
     this.#scheduled = true;
@@ -104,6 +119,8 @@ export class ReplyWriter {
   }
 
   async #flush(): Promise<void> {
+    clearTimeout(this.#takenTimer);
+    this.#takenTimer = undefined;
     if (!this.parts.line.ready) return this.#dropLate();
     const boxes = this.#boxes;
     this.#boxes = new Map();

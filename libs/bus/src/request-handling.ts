@@ -6,6 +6,7 @@ import { dataOf, encodeData, isTooNew, readEnvelope, VERSION } from './envelope.
 import type { EncodedData, ReplyKind, RequestEnvelope } from './envelope.js';
 import type { Entry, Lane } from './lane.js';
 import type { ReplyWriter } from './reply-writer.js';
+import { msOf } from './stream-id.js';
 
 export interface HandlingStats {
   taken: number;
@@ -36,7 +37,7 @@ const UNKNOWN_ERROR = { status: 'error', message: 'Internal server error' };
 export class RequestHandling {
   constructor(private readonly parts: RequestHandlingParts) {}
 
-  start(lane: Lane, [, fields]: Entry): void {
+  start(lane: Lane, [entryId, fields]: Entry): void {
     const { parts } = this;
     const request = readRequest(fields);
     if (request === undefined) {
@@ -49,7 +50,7 @@ export class RequestHandling {
     }
     parts.counted.taken += 1;
     if (lane.free === 0) parts.onFull();
-    parts.replies.taken(request.from, request.id, request.until);
+    parts.replies.taken(request.from, request.id, request.until, msOf(entryId));
     this.#handle(lane, request, fields).then(
       (result) => this.#finish(lane, request, result),
       (error: unknown) => {

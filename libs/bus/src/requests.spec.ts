@@ -286,6 +286,53 @@ describe('requests', () => {
     expect(outcomes.length).toBe(1);
   });
 
+  describe('"taken"', () => {
+    /** Takes some turns of the loop: "taken" could have been told meanwhile. */
+    const soon = async (data: unknown): Promise<unknown> => {
+      for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      return data;
+    };
+    const entriesFor = async (asker: string): Promise<string[]> => {
+      const entries = await redis.cli('XRANGE', `${prefix}:{bus}:replies:${asker}`, '-', '+');
+      return entries.split('\n').filter((line) => line.startsWith('{'));
+    };
+
+    it('is no entry of its own where the reply comes at once', async () => {
+      await server(soon);
+      const asker = await client({ id: 'asker' });
+      // A turn of a busy machine may be long: of some requests one is enough.
+      await eventually(async () => {
+        const before = (await entriesFor('asker')).length;
+        await asker.request('work', 1);
+        return (await entriesFor('asker')).length === before + 1;
+      });
+      expect((await entriesFor('asker')).at(-1)).toContain('"taken":[],');
+    });
+
+    it('goes with the reply to another request', async () => {
+      const gate = new Gate();
+      await server(async (data: string) => (data === 'slow' ? gate.handler(data) : soon(data)));
+      const asker = await client({ id: 'asker' });
+      await eventually(async () => {
+        const slow = asker.ask('work', 'slow', {}, () => undefined);
+        await asker.request('work', 'quick');
+        gate.openAll();
+        await eventually(() => slow.taken);
+        return (await entriesFor('asker')).some((entry) => /"taken":\[\d+\],"replies":\[\[/.test(entry));
+      });
+    });
+
+    it('is told at once to an asker that has waited for it', async () => {
+      // By this clock each request has been in its stream for a while.
+      await server(soon, { now: () => Date.now() + 5000 });
+      const asker = await client({ id: 'asker', timeoutMs: 20_000 });
+      await asker.request('work', 1);
+      const entries = await entriesFor('asker');
+      expect(entries.length).toBe(2);
+      expect(entries[0]).toMatch(/"taken":\[\d+\],"replies":\[\]/);
+    });
+  });
+
   it('waits on for servers that have been full for less than a heartbeat', async () => {
     const parts = { connect, prefix, host: 'h', version: '1', beatMs: 10_000, validMs: 30_000 };
     const workerSide = new Membership({ ...parts, role: 'worker' });

@@ -6,3 +6,6 @@ export function compareIds(a: string, b: string): number {
   const [bMs, bSeq] = b.split('-').map(Number);
   return aMs! - bMs! || aSeq! - bSeq!;
 }
+
+/** When Redis added the entry, ms of its clock. */
+export const msOf = (id: Buffer): number => Number.parseInt(id.toString('latin1'), 10);
