@@ -86,6 +86,8 @@ export class FakeAstra {
   #port = 0;
   #count = 0;
   #sessions = new Map<string, OwnSession>();
+  /** Players who want to know when their session ends. */
+  readonly #players = new Map<string, (() => void)[]>();
   readonly #clock: Clock;
   readonly #server = createServer((request, response) => void this.#control(request, response));
 
@@ -101,6 +103,18 @@ export class FakeAstra {
   /** Its session list, as its control API gives it. */
   get sessions(): readonly AstraSession[] {
     return [...this.#sessions.values()].map((session) => this.#listed(session));
+  }
+
+  hasSession(sessionId: string): boolean {
+    return this.#sessions.has(sessionId);
+  }
+
+  /** Resolves when a session ends, as its player sees it: by an order, a restart, or its own going. */
+  async ended(sessionId: string): Promise<void> {
+    if (!this.#sessions.has(sessionId)) return;
+    const players = this.#players.get(sessionId) ?? [];
+    this.#players.set(sessionId, players);
+    await new Promise<void>((resolve) => players.push(resolve));
   }
 
   async listen(): Promise<void> {
@@ -133,19 +147,28 @@ export class FakeAstra {
     const session = this.#sessions.get(sessionId);
     if (session === undefined) throw new Error(`no session ${sessionId}`);
     this.#sessions.delete(sessionId);
+    this.#tellPlayers(sessionId);
     await this.#report(session);
   }
 
-  /** All sessions are gone, nobody is told, and the next one is number 1 again. */
+  /** All sessions are gone, the webhook is not told, and the next one is number 1 again. */
   restart(): void {
+    const ended = [...this.#sessions.keys()];
     this.#sessions = new Map();
     this.#count = 0;
+    ended.forEach((sessionId) => this.#tellPlayers(sessionId));
   }
 
   async stop(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
     await closed;
+  }
+
+  #tellPlayers(sessionId: string): void {
+    const players = this.#players.get(sessionId) ?? [];
+    this.#players.delete(sessionId);
+    players.forEach((tell) => tell());
   }
 
   #begin(sessionId: string, channel: string, ip: string): void {
