@@ -34,6 +34,8 @@ export { HoldSubjectError } from './holds/hold-subject.js';
 export { HoldsFullError, HoldTable } from './holds/hold-table.js';
 export type { HoldTime, NewHold } from './holds/hold-table.js';
 export { TimedFollower } from './timed/timed-follower.js';
+export { DeviceSlots } from './limits/device-slots.js';
+export type { DeviceSlotsOptions, SlotGiven, SlotWanted, Surplus } from './limits/device-slots.js';
 export { Leases } from './jobs/leases.js';
 export type { LeasesOptions } from './jobs/leases.js';
 export { EDGE_GROUPS, ListJob } from './jobs/list-job.js';

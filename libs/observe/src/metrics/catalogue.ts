@@ -60,6 +60,12 @@ export const METRICS = {
     kind: 'gauge',
     labels: ['presence'],
   }),
+  limitReached: define({
+    name: 'usher_limit_reached_total',
+    help: 'Devices over a user’s cap: refused, evicted (in mode observe: would have been); unchecked: Redis was away.',
+    kind: 'counter',
+    labels: ['mode', 'result'],
+  }),
   breakerState: define({
     name: 'usher_breaker_state',
     help: '1 for the state that the backend’s breaker is in: closed, suspended, half-open, ramping.',

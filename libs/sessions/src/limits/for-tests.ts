@@ -1,0 +1,98 @@
+import type { Session } from '#usher/domain';
+import type { RedisClient } from '#usher/redis';
+import { ManualClock } from '#usher/testing';
+import { aSession } from '../registry/for-tests.js';
+import { RedisSessionRegistry } from '../registry/redis-session-registry.js';
+import { allShards } from '../registry/session-names.js';
+import { touchSessions } from '../registry/touch-sessions.js';
+import { DeviceSlots, type SlotGiven, type SlotWanted, type Surplus } from './device-slots.js';
+
+/** What a sign of life gives, ms. */
+const LIFE = 14_400_000;
+export const SHARDS = 4;
+/** Of an edge whose list is read each 30 s, and that keeps a session for 60 s, ms. */
+export const LISTED = 120_000;
+/** Of one that asks for each part of a stream, ms. */
+export const SEEN = 30_000;
+
+export interface Watching extends Session {
+  readonly wanted: SlotWanted;
+}
+
+/** Users at the cap, with the real registry, as time goes by where the test says so. */
+export class LimitWorld {
+  readonly clock = new ManualClock(Date.now());
+  readonly slots: DeviceSlots;
+  readonly registry: RedisSessionRegistry;
+  #count = 0;
+
+  constructor(
+    readonly redis: RedisClient,
+    /** What all who come have in common. */
+    private readonly common: Partial<SlotWanted> = {},
+    /** Makes one world's users others than another's. */
+    readonly name = 'anna',
+  ) {
+    const now = (): number => this.clock.now();
+    this.slots = new DeviceSlots(redis, { shards: SHARDS, life: LIFE, now });
+    this.registry = new RedisSessionRegistry(redis, this.clock, { shards: SHARDS });
+  }
+
+  /** Takes a place, and where there is one, opens the session. */
+  async comes(changes: Partial<SlotWanted> = {}): Promise<Watching & { readonly given: SlotGiven }> {
+    const wanted = this.wanted(changes);
+    const given = await this.slots.take(wanted);
+    const session = this.#sessionOf(wanted);
+    if (given.outcome !== 'over' || wanted.mode === 'observe') await this.registry.openSession(session);
+    return { ...session, wanted, given };
+  }
+
+  wanted(changes: Partial<SlotWanted> = {}): SlotWanted {
+    return {
+      edge: 'astra-1',
+      sessionId: `${this.name}-${(this.#count += 1)}`,
+      namespace: 'portal',
+      user: this.name,
+      channel: 'a001',
+      device: 'named',
+      viewerKey: 'nbswy3dpo53xo4tmnbswy3dpo5',
+      canCut: true,
+      isSeen: false,
+      grace: LISTED,
+      cap: 1,
+      mode: 'enforce',
+      over: 'deny-new',
+      how: 'new',
+      ...this.common,
+      ...changes,
+    };
+  }
+
+  /** Each shows a sign of life now. */
+  async show(...sessions: readonly Session[]): Promise<void> {
+    const aliveUntil = this.clock.now() + LIFE;
+    for (const session of sessions) {
+      const shard = this.registry.shardOf(session);
+      await touchSessions(this.redis, this.registry, shard, [{ name: session, aliveUntil }]);
+    }
+  }
+
+  async leaves(session: Session): Promise<void> {
+    await this.registry.close(session, 'closed-by-edge');
+  }
+
+  /** Counts again where it is time to. */
+  async recount(mode: Surplus['mode'] = 'enforce'): Promise<Surplus[]> {
+    const found: Surplus[] = [];
+    for (const shard of allShards(SHARDS)) found.push(...(await this.slots.recount(shard, mode)));
+    return found;
+  }
+
+  #sessionOf(wanted: SlotWanted): Session {
+    const { edge, sessionId, namespace, user, channel, viewerKey, isSeen } = wanted;
+    const now = this.clock.now();
+    const presence = isSeen ? 'seen' : 'listed';
+    const name = { edge, sessionId, namespace, user, sessionName: user };
+    return aSession({ ...name, channel, viewerKey, presence, openedAt: now, aliveUntil: now + LIFE });
+  }
+}
