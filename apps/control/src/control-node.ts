@@ -3,5 +3,16 @@ import type { ClusterNode } from '#usher/node';
 /** What control needs of the cluster's node. */
 export type ControlNode = Pick<
   ClusterNode,
-  'id' | 'config' | 'log' | 'random' | 'clock' | 'redis' | 'registry' | 'membership'
+  | 'id'
+  | 'config'
+  | 'log'
+  | 'random'
+  | 'clock'
+  | 'redis'
+  | 'registry'
+  | 'membership'
+  | 'gates'
+  | 'adapters'
+  | 'known'
+  | 'holds'
 >;

@@ -1,6 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { configSchema } from '#usher/config';
 import type { Config } from '#usher/config';
 import { silentLog } from '#usher/domain';
@@ -19,9 +22,11 @@ let redis: RedisClient;
 let clock: ClusterClock;
 let astra: Server;
 let listed: unknown[];
+let data: string;
 const nodes: ClusterNode[] = [];
 
 beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), 'usher-control-'));
   server = await startRedis();
   redis = connectRedis({ url: server.url, timeout: 5_000 });
   await redis.ready();
@@ -41,12 +46,15 @@ afterAll(async () => {
   astra.closeAllConnections();
   astra.close();
   await server.stop();
+  await rm(data, { recursive: true });
 });
 
 async function aNode(id: string): Promise<ClusterNode> {
   const url = `http://127.0.0.1:${(astra.address() as AddressInfo).port}`;
   const config: Config = configSchema.parse({
     redis: { url: server.url },
+    data,
+    control: { listen: '127.0.0.1:0' },
     edges: { 'astra-1': { control: { url, user: 'usher', password: 'pw' }, listInterval: '1s' }, plain: {} },
   });
   const node = await startNode({

@@ -7,6 +7,7 @@ import {
 import { NestFactory } from '@nestjs/core';
 import { METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/observe';
 import { countSessions, SweepJob, ListJob } from '#usher/sessions';
+import { startApi, type Api } from './api/api.js';
 import type { ControlNode } from './control-node.js';
 import { listJob, sweepJob } from './jobs.js';
 
@@ -17,6 +18,8 @@ export interface ControlParts {
 
 export interface Control {
   readonly health: HealthContribution;
+  /** The admin API. */
+  readonly api: Api;
   /** Ends the round under way and lets the leases go: another control takes over at once. */
   close(): Promise<void>;
 }
@@ -57,7 +60,10 @@ export class ControlModule {
   }
 }
 
-/** Runs the jobs of the cluster: session lists of edges, and the sweep. Starts without Redis and without any edge. */
+/**
+ * Runs the jobs of the cluster (session lists of edges, the sweep) and the admin API. Starts without Redis and without
+ * any edge. Rejects where the API's port or token cannot be had.
+ */
 export async function startControl({ node, metrics }: ControlParts): Promise<Control> {
   const app = await NestFactory.createApplicationContext(ControlModule.of(node), {
     logger: new NestLog(node.log),
@@ -65,18 +71,26 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
   });
   const lists = app.get(ListJob);
   const sweep = app.get(SweepJob);
+  const api = await startApi(node).catch(async (error: unknown) => {
+    await app.close();
+    throw error;
+  });
   metrics.read(METRICS.sessions, async () => {
     const { presence } = await countSessions(node.redis, node.registry.shards);
     return Object.entries(presence).map(([name, value]) => ({ value, labels: { presence: name } }));
   });
   return {
+    api,
     health: {
       name: 'control',
       ready: () => true,
       degraded: () => degradations(node, lists),
       details: () => ({ swept: sweep.closed, edges: Object.fromEntries(lists.statuses()) }),
     },
-    close: () => app.close(),
+    close: async () => {
+      await api.close();
+      await app.close();
+    },
   };
 }
 

@@ -53,7 +53,7 @@ function row(schema: AnySchema, path: SettingPath): string {
   const listAt = path.indexOf('[]');
   // An item of a list has no variable of its own: the whole list has.
   const variable = variableOf(listAt === -1 ? path : path.slice(0, listAt), configSchema, () => '<NAME>');
-  const file = secret === undefined ? '' : ', …`_FILE`';
+  const file = secret === undefined || listAt !== -1 ? '' : ', …`_FILE`';
   const cells = [
     code(path.join('.').replaceAll('.[]', '[]')),
     valueText(schema),

@@ -11,6 +11,7 @@ export { startEmbeddedRedis } from './embedded.js';
 export type { EmbeddedRedis, EmbeddedRedisOptions } from './embedded.js';
 export { RedisAwayError, RedisTimeoutError } from './errors.js';
 export {
+  AUDIT,
   EPOCH,
   aliveKey,
   breakerKey,

@@ -3,6 +3,8 @@
 /** Streams of control events, tailed by every process. */
 /** Made anew with an empty Redis: who sees it change offers back what it remembers. */
 export const EPOCH = 'usher:epoch';
+/** Stream: who changed what through the admin API. */
+export const AUDIT = 'usher:audit';
 
 const PLAIN = /^[A-Za-z0-9._@-]*$/;
 const ESCAPED = Array.from({ length: 256 }, (_, byte) => {

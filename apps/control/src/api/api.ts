@@ -1,0 +1,99 @@
+import type { Type, Provider } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { NestLog } from '#usher/observe';
+import { connectRedis } from '#usher/redis';
+import type { ControlNode } from '../control-node.js';
+import { adminToken } from './access/admin-token.js';
+import { FailedLogins } from './access/failed-logins.js';
+import { ADMIN, TokenTable } from './access/token-table.js';
+import { createApiServer, PREFIX } from './api-server.js';
+import { AuditController } from './audit/audit.controller.js';
+import { AuditLog } from './audit/audit-log.js';
+import type { PathMethods } from './endpoint/path-methods.js';
+import { CLOCK, NODE, REDIS } from './endpoint/tokens.js';
+
+/** An operator waits longer than a viewer: for one command, ms. Lists read much at once. */
+const PATIENCE = 2_000;
+
+/** Further routes: those of another part of control, or of a test. */
+export interface ApiExtension {
+  readonly controllers: readonly Type[];
+  readonly providers: readonly Provider[];
+}
+
+export interface Api {
+  /** The port that it answers on. */
+  readonly port: number;
+  readonly paths: PathMethods;
+  /** Answers what is in flight, writes what the audit log owes, and is gone. */
+  close(): Promise<void>;
+}
+
+const CONTROLLERS: readonly Type[] = [AuditController];
+
+/**
+ * The admin API on `control.listen`. Starts without Redis. Rejects with Node's own error where the port cannot be had,
+ * and with a sentence where there is no admin token and none can be made.
+ */
+export async function startApi(
+  node: ControlNode,
+  { controllers, providers }: ApiExtension = { controllers: [], providers: [] },
+): Promise<Api> {
+  const { config, log, clock, random } = node;
+  const { listen, tokens } = config.control;
+  const admin = await adminToken(config.data);
+  if (admin.exposed) log.warn({ file: admin.file }, 'others may read the admin token: chmod 600 it');
+  const table = new TokenTable([...tokens, { name: ADMIN, role: 'operator', token: admin.token }]);
+  const redis = connectRedis({ ...config.redis, timeout: PATIENCE }, { name: `usher-api-${node.id}` });
+  const audit = new AuditLog(redis, clock, random, log);
+  const server = await createApiServer({
+    log,
+    logger: new NestLog(log),
+    tokens: table,
+    logins: new FailedLogins(clock),
+    audit,
+    controllers: [...CONTROLLERS, ...controllers],
+    providers: [
+      { provide: NODE, useValue: node },
+      { provide: CLOCK, useValue: clock },
+      { provide: REDIS, useValue: redis },
+      { provide: AuditLog, useValue: audit },
+      ...providers,
+    ],
+  });
+  const close = async (): Promise<void> => {
+    await server.close();
+    await audit.close();
+    await redis.close();
+  };
+  try {
+    const { host, port } = await listenOn(server.app, listen);
+    log.info(
+      { token: admin.file },
+      `operators: http://${host}:${port}/${PREFIX}/, the admin token is in ${admin.file}`,
+    );
+    return { port, paths: server.paths, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function listenOn(
+  app: NestFastifyApplication,
+  address: string,
+): Promise<{ host: string; port: number }> {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon);
+  await app.init();
+  // Not by Nest's own listen: it would log an error that we tell in one sentence.
+  await app
+    .getHttpAdapter()
+    .getInstance()
+    .listen({ port: Number(address.slice(colon + 1)), host: host.replace(/^\[(.*)\]$/, '$1') });
+  const bound: unknown = app.getHttpServer().address();
+  return {
+    host,
+    port: typeof bound === 'object' && bound !== null && 'port' in bound ? Number(bound.port) : 0,
+  };
+}
