@@ -1,4 +1,4 @@
-import type { BackendAnswer } from '#usher/domain';
+import type { BackendAnswer, Question } from '#usher/domain';
 import type { ClusterNode } from '#usher/node';
 import { ThrottledLog } from '#usher/observe';
 import { Controller, Inject } from '@nestjs/common';
@@ -16,7 +16,7 @@ export class CheckController {
     this.strangers = new ThrottledLog(node.log, node.clock);
   }
 
-  /** Asks the backend; the session is opened in the same round trip as the reply. */
+  /** Asks the backend; the session is opened as soon as the reply has left: it is the reply that a viewer waits for. */
   @MessagePattern('check')
   async answer(@Payload() sealed: unknown): Promise<BackendAnswer> {
     const question = this.node.questions.decode(sealed);
@@ -26,7 +26,15 @@ export class CheckController {
       throw new RpcException(why);
     }
     const answer = await this.node.backends.ask(question);
-    this.node.settle(question.check, question.identity, answer, question.unguarded);
+    setImmediate(() => this.settle(question, answer));
     return answer;
+  }
+
+  private settle({ check, identity, unguarded }: Question, answer: BackendAnswer): void {
+    try {
+      this.node.settle(check, identity, answer, unguarded);
+    } catch (error) {
+      this.node.log.error({ error, id: check.id }, 'what an answer means could not be written down');
+    }
   }
 }

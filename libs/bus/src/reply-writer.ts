@@ -41,7 +41,7 @@ export interface ReplyWriterParts {
 }
 
 /**
- * Writes what a server has to say: one entry per asker and tick, with many "taken" and many replies; "taken" alone waits
+ * Writes what a server has to say: for each asker one or two entries a turn of the loop, with many "taken" and replies; "taken" alone waits
  * a little for a reply to go with. While there is
  * no connection it keeps them, as long as the askers wait. What is written twice after a lost answer does no harm: an
  * asker takes a reply once.
@@ -49,6 +49,8 @@ export interface ReplyWriterParts {
 export class ReplyWriter {
   #boxes = new Map<string, Outbox>();
   #scheduled = false;
+  /** This turn of the loop has had its first entry, or is about to. */
+  #turnBegun = false;
   #retry: NodeJS.Timeout | undefined;
   #takenTimer: NodeJS.Timeout | undefined;
   #underWay = 0;
@@ -109,16 +111,26 @@ export class ReplyWriter {
     this.#schedule();
   }
 
+  /**
+   * The first of a turn leaves before anything else is begun, with all that its own callback brings; what the turn's other
+   * callbacks bring leaves together at its end. So one reply waits for nothing, and many are two entries.
+   */
   #schedule(): void {
     if (this.#scheduled || this.#boxes.size === 0) return;
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      void this.#flush();
-    });
+    if (this.#turnBegun) return;
+    this.#turnBegun = true;
+    process.nextTick(() => void this.#flush());
+    setImmediate(() => this.#endTurn());
+  }
+
+  #endTurn(): void {
+    this.#turnBegun = false;
+    if (this.#scheduled) void this.#flush();
   }
 
   async #flush(): Promise<void> {
+    this.#scheduled = false;
     clearTimeout(this.#takenTimer);
     this.#takenTimer = undefined;
     if (!this.parts.line.ready) return this.#dropLate();

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { Logger } from '@nestjs/common';
 import type { MessageHandler } from '@nestjs/microservices';
 import { Redis } from 'ioredis';
@@ -331,6 +332,42 @@ describe('requests', () => {
       expect(entries.length).toBe(2);
       expect(entries[0]).toMatch(/"taken":\[\d+\],"replies":\[\]/);
     });
+  });
+
+  it('many replies of one moment are one entry', async () => {
+    const gate = new Gate();
+    await server(gate.handler);
+    const asker = await client({ id: 'asker' });
+    const outcomes: Outcome[] = [];
+    const requests = Array.from({ length: 20 }, (_, n) =>
+      asker.ask('work', n, {}, (outcome) => outcomes.push(outcome)),
+    );
+    await eventually(() => requests.every(({ taken }) => taken));
+    await redis.cli('XTRIM', `${prefix}:{bus}:replies:asker`, 'MAXLEN', '0');
+    gate.openAll();
+    await eventually(() => outcomes.length === 20);
+    expect(await redis.cli('XLEN', `${prefix}:{bus}:replies:asker`)).toBe('1');
+  });
+
+  it('a reply leaves before what its handler left to do later', async () => {
+    let length = 0;
+    await server(async (data: unknown) => {
+      setImmediate(() => (length = lengthOnceFilled(`${prefix}:{bus}:replies:asker`)));
+      return data;
+    });
+    const asker = await client({ id: 'asker' });
+    await asker.request('work', 1);
+    expect(length).toBe(1);
+
+    /** Keeps this process from doing anything else until the stream has an entry, or for some seconds. */
+    function lengthOnceFilled(stream: string): number {
+      const cli = `$(command -v redis-cli || command -v valkey-cli) -p ${redis.port} XLEN '${stream}'`;
+      const until = performance.now() + 3000;
+      for (;;) {
+        const found = Number(execFileSync('sh', ['-c', cli]).toString());
+        if (found > 0 || performance.now() > until) return found;
+      }
+    }
   });
 
   it('waits on for servers that have been full for less than a heartbeat', async () => {
