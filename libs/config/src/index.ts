@@ -1,3 +1,7 @@
+export { bodyForm, parseTemplate, readHeaderLine } from './call-template.js';
+export type { Placeholder, TemplatePart } from './call-template.js';
+export { controlTypeOf } from './control-checks.js';
+export type { ControlConfig, ControlType } from './control-checks.js';
 export { loadConfig } from './load-config.js';
 export type { LoadConfigInput, LoadedConfig } from './load-config.js';
 export { ConfigError } from './problem.js';
@@ -7,7 +11,6 @@ export { configSchema } from './schema.js';
 export { withSettings } from './settings-table.js';
 export { showDuration, showSize } from './units.js';
 export type {
-  AdminTokenConfig,
   BackendConfig,
   BreakerConfig,
   Config,

@@ -36,8 +36,10 @@ function writtenFailMode(mode: BackendConfig['failMode']): unknown {
 /** User, password and the values of the query may be secrets. */
 function maskAddress(written: string): string {
   const url = new URL(written.trim());
+  if (url.username === '' && url.password === '' && url.search === '') return written;
   if (url.username !== '') url.username = MASK;
   if (url.password !== '') url.password = MASK;
   for (const key of new Set(url.searchParams.keys())) url.searchParams.set(key, MASK);
-  return url.href;
+  // Placeholders stay legible.
+  return url.href.replaceAll(/%7B([a-z]+)%7D/gi, '{$1}');
 }

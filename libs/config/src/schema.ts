@@ -1,6 +1,19 @@
 import type { FailMode } from '#usher/domain';
 import { z } from 'zod';
-import { address, duration, durationOf, glob, httpUrl, network, pattern, redisUrl, sizeOf } from './units.js';
+import {
+  address,
+  callUrl,
+  duration,
+  durationOf,
+  glob,
+  headerLine,
+  httpUrl,
+  network,
+  pattern,
+  redisUrl,
+  sizeOf,
+  template,
+} from './units.js';
 
 /**
  * The one schema of file and environment. Every key has a unit, a default and a description: the documented example
@@ -113,9 +126,38 @@ export const edgeSchema = z.strictObject({
     }),
   control: z
     .strictObject({
-      url: httpUrl.describe('The edge’s own API: Astra’s http://host:8000.'),
+      type: z
+        .enum(['astra', 'mediamtx', 'http'])
+        .optional()
+        .meta({
+          description:
+            'What its API is: by default that of the dialect. http: a call that you describe below.',
+          examples: ['http'],
+        }),
+      url: callUrl.meta({
+        description:
+          'The edge’s own API: Astra’s http://host:8000. For http the address to call; {session}, {channel}, {user}, {ip} are put in.',
+        secret: 'address',
+      }),
       user: z.string().default('').describe('Basic auth user.'),
       password: z.string().default('').meta({ description: 'Basic auth password.', secret: 'all' }),
+      method: z
+        .enum(['POST', 'DELETE', 'PUT', 'PATCH', 'GET'])
+        .default('POST')
+        .describe('http: how to call.'),
+      headers: z.array(headerLine).default([]).meta({
+        description: 'http: what else to send, such as "X-Api-Key: …"; {session} … are put in.',
+        secret: 'all',
+      }),
+      body: template.optional().meta({
+        description: 'http: JSON, or as the header content-type says; {session} … are put in.',
+        secret: 'all',
+        examples: ['{"session": "{session}"}'],
+      }),
+      success: z
+        .array(z.int().min(200).max(499))
+        .default([])
+        .describe('http: statuses by which the session is cut; none: every 2xx. 404 and 410: it was gone.'),
     })
     .optional()
     .describe('Where to read the session list, and to cut sessions.'),
@@ -297,18 +339,6 @@ export const routeSchema = z.strictObject({
   overload: z.enum(['as-fail-mode', 'deny']).optional().describe('Default: the backend’s.'),
 });
 
-export const adminTokenSchema = z.strictObject({
-  name: name.describe('Who it is: stands in the audit log.'),
-  role: z
-    .enum(['observer', 'operator'])
-    .default('observer')
-    .describe('observer: sees. operator: changes too.'),
-  token: z
-    .string()
-    .regex(/^[A-Za-z0-9._~+/=-]{16,256}$/, '16 to 256 letters, digits, . _ ~ + / = -')
-    .meta({ description: 'What it shows: Authorization: Bearer <token>.', secret: 'all' }),
-});
-
 export const configSchema = z.strictObject({
   mode: z
     .enum(['enforce', 'observe'])
@@ -349,16 +379,9 @@ export const configSchema = z.strictObject({
     .prefault({}),
   control: z
     .strictObject({
-      listen: address.default('127.0.0.1:9067').describe('Where operators ask: the admin API.'),
-      tokens: z
-        .array(adminTokenSchema)
-        .max(64)
-        .default([])
-        .meta({
-          description:
-            'Who may ask there, besides the holder of data/admin-token (operator): bearer tokens with a role.',
-          examples: [[{ name: 'monitoring', role: 'observer', token: 'choose-one-of-your-own' }]],
-        }),
+      listen: address
+        .default('127.0.0.1:9067')
+        .describe('Where operators will ask. Nothing listens there yet.'),
     })
     .prefault({}),
   log: z
@@ -417,7 +440,6 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>;
 export type RedisConfig = Config['redis'];
 export type GatewayConfig = Config['gateway'];
-export type AdminTokenConfig = z.output<typeof adminTokenSchema>;
 export type EdgeConfig = z.output<typeof edgeSchema>;
 export type BackendConfig = z.output<typeof backendSchema>;
 export type BreakerConfig = z.output<typeof breakerSchema>;

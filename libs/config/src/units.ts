@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseTemplate } from './call-template.js';
 
 /** What a schema's `.meta()` may say besides its description; read by the loader and by the generated documents. */
 declare module 'zod' {
@@ -90,6 +91,30 @@ export const httpUrl = z
     (value) => hasScheme(value, ['http:', 'https:']),
     'an address such as http://portal.example.com/stalker_portal',
   );
+
+/** A text with placeholders; a word that is none is refused here. */
+export const template = z
+  .string()
+  .max(4096)
+  .superRefine((value, context) => {
+    try {
+      parseTemplate(value);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+    }
+  });
+
+/** An http or https address, perhaps with placeholders: never in user, host or port. */
+export const callUrl = template.refine(
+  (value) => hasScheme(value, ['http:', 'https:']) && /^\s*https?:\/\/[^/\\?#{}]+(?:[/?#]|\s*$)/i.test(value),
+  'an address such as http://10.0.0.11:8000, placeholders after the host',
+);
+
+/** `Name: value`, the value perhaps with placeholders. The name is a token (RFC 9110); the value is visible ASCII. */
+export const headerLine = template.refine(
+  (value) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}:[ -~]*$/.test(value),
+  'a header, such as "X-Api-Key: …"',
+);
 
 /** One Redis address, or several of a Cluster, separated by commas. */
 export const redisUrl = z
