@@ -4,6 +4,9 @@ import type { Problem } from './problem.js';
 import type { Config, RouteConfig } from './schema.js';
 import { suggest } from './suggest.js';
 
+/** The name of the token that Usher makes by itself. */
+const ADMIN = 'admin';
+
 /** What no single setting shows: names that lead nowhere, and settings that contradict each other. */
 export function crossCheck(config: Config): Problem[] {
   return [
@@ -13,7 +16,7 @@ export function crossCheck(config: Config): Problem[] {
     ...missingRoutes(config),
     ...sharedAddresses(config),
     ...sharedGrants(config),
-    ...controlProblems(config),
+    ...sharedTokens(config),
   ];
 }
 
@@ -162,5 +165,20 @@ function sharedGrants({ backends }: Config): Problem[] {
     const message =
       'the query holds the credential: without it two users could share one grant. Allowed: ip, channel, path, host, userAgent';
     return [{ path: ['backends', name, 'irrelevant', at], message }];
+  });
+}
+
+/** A token is one person's or program's: the audit log goes by its name. */
+function sharedTokens({ control: { tokens } }: Config): Problem[] {
+  return tokens.flatMap(({ name, token }, at) => {
+    const before = tokens.slice(0, at);
+    const path = ['control', 'tokens', at];
+    if (name === ADMIN)
+      return [{ path: [...path, 'name'], message: `"${ADMIN}" is the holder of data/admin-token` }];
+    if (before.some((other) => other.name === name))
+      return [{ path: [...path, 'name'], message: `"${name}" is there twice` }];
+    return before.some((other) => other.token === token)
+      ? [{ path: [...path, 'token'], message: 'somebody else has the same token' }]
+      : [];
   });
 }

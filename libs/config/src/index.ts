@@ -11,6 +11,7 @@ export { configSchema } from './schema.js';
 export { withSettings } from './settings-table.js';
 export { showDuration, showSize } from './units.js';
 export type {
+  AdminTokenConfig,
   BackendConfig,
   BreakerConfig,
   Config,

@@ -339,6 +339,18 @@ export const routeSchema = z.strictObject({
   overload: z.enum(['as-fail-mode', 'deny']).optional().describe('Default: the backend’s.'),
 });
 
+export const adminTokenSchema = z.strictObject({
+  name: name.describe('Who it is: stands in the audit log.'),
+  role: z
+    .enum(['observer', 'operator'])
+    .default('observer')
+    .describe('observer: sees. operator: changes too.'),
+  token: z
+    .string()
+    .regex(/^[A-Za-z0-9._~+/=-]{16,256}$/, '16 to 256 letters, digits, . _ ~ + / = -')
+    .meta({ description: 'What it shows: Authorization: Bearer <token>.', secret: 'all' }),
+});
+
 export const configSchema = z.strictObject({
   mode: z
     .enum(['enforce', 'observe'])
@@ -379,9 +391,16 @@ export const configSchema = z.strictObject({
     .prefault({}),
   control: z
     .strictObject({
-      listen: address
-        .default('127.0.0.1:9067')
-        .describe('Where operators will ask. Nothing listens there yet.'),
+      listen: address.default('127.0.0.1:9067').describe('Where operators ask: the admin API.'),
+      tokens: z
+        .array(adminTokenSchema)
+        .max(64)
+        .default([])
+        .meta({
+          description:
+            'Who may ask there, besides the holder of data/admin-token (operator): bearer tokens with a role.',
+          examples: [[{ name: 'monitoring', role: 'observer', token: 'choose-one-of-your-own' }]],
+        }),
     })
     .prefault({}),
   log: z
@@ -440,6 +459,7 @@ export const configSchema = z.strictObject({
 export type Config = z.output<typeof configSchema>;
 export type RedisConfig = Config['redis'];
 export type GatewayConfig = Config['gateway'];
+export type AdminTokenConfig = z.output<typeof adminTokenSchema>;
 export type EdgeConfig = z.output<typeof edgeSchema>;
 export type BackendConfig = z.output<typeof backendSchema>;
 export type BreakerConfig = z.output<typeof breakerSchema>;
