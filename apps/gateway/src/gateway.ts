@@ -14,7 +14,7 @@ import {
   type Asking,
   type CheckContext,
 } from '#usher/decisions';
-import type { ClusterNode } from '#usher/node';
+import { switchSentence, type ClusterNode } from '#usher/node';
 import {
   CheckMetrics,
   METRICS,
@@ -82,7 +82,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       name: 'gateway',
       ready: () => listening && !style.draining,
       degraded: () => degradations(node),
-      details: () => ({ sessions: door.kept.size, backends: Object.fromEntries(door.kept.counts) }),
+      details: () => ({
+        sessions: door.kept.size,
+        backends: Object.fromEntries(door.kept.counts),
+        holds: node.holds.size,
+        switches: Array.from(node.switches.all(), switchSentence),
+      }),
     },
     drain: () => {
       style.draining = true;
@@ -108,7 +113,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const shared = new SharedAnswers(clock, answerTtl, cacheEntries);
   const known = new KnownMemory(clock, node.patient.known, knownFor, knownEntries);
   const standIn = new StandIn(clock, known);
-  const asker = new Asker(clock, gates.board, questionBus(node), backends, known);
+  const asker = new Asker(clock, gates.board, questionBus(node), backends, known, node.switches);
   const keyOf = questionKeys(node);
   const times = { assumedLife, grace, denial: answerTtl.deny };
   const verdicts = new Verdicts({ clock, registry, known, holds, backends: traits, times });
@@ -116,6 +121,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     clock,
     registry,
     holds,
+    switches: node.switches,
     asker,
     kept,
     shared,
@@ -176,12 +182,13 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   return { door, memory, kept, known, why, forget };
 }
 
-function degradations({ redis, membership, gates }: ClusterNode): string[] {
+function degradations({ redis, membership, gates, switches }: ClusterNode): string[] {
   const words: string[] = [];
   if (redis.away) words.push('Redis is away');
   if (!membership.nodes().some(({ role }) => role.split('+').includes('worker'))) {
     words.push('no worker lives: the gateway asks the backends itself');
   }
+  for (const one of switches.all()) words.push(switchSentence(one));
   for (const gate of gates.gates.values()) {
     const { backend, state, alone, isolated } = gate.status();
     if (state !== 'closed') words.push(`backend ${backend} is ${state}`);

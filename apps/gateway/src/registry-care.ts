@@ -3,6 +3,7 @@ import type { KeptDecisions, KnownMemory, RememberedGrant } from '#usher/decisio
 import type { SessionName } from '#usher/domain';
 import type { ClusterNode } from '#usher/node';
 import { EpochWatcher, healRegistry, SignsOfLife } from '#usher/sessions';
+import { switchedBackends } from './switched-backends.js';
 
 /** Signs of life leave this gateway so often: what a killed gateway loses of them, ms. */
 const FLUSH_EVERY = 10_000;
@@ -64,6 +65,10 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
   });
   news.on('breaker', (backend, now) => {
     if (now.state === 'closed') held.kept.dropStandIns(backend);
+  });
+  // Set, lifted or over: another fail mode counts, or the backend can be asked.
+  news.on('switched', (change) => {
+    for (const backend of new Set(switchedBackends(config, change))) held.kept.dropStandIns(backend);
   });
   signs.start();
   epoch.start();

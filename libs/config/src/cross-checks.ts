@@ -90,6 +90,9 @@ function routeProblems(route: RouteConfig, at: number, config: Config): Problem[
     return [{ path, message: `a route has exactly one of backend, group, access; ${found}` }];
   }
   const problems: Problem[] = [];
+  if (route.name !== undefined && config.routes.findIndex(({ name }) => name === route.name) < at) {
+    problems.push({ path: [...path, 'name'], message: `"${route.name}" is another route’s name already` });
+  }
   if (route.backend !== undefined && !Object.hasOwn(config.backends, route.backend)) {
     problems.push({ path: [...path, 'backend'], message: noSuch('backend', route.backend, config.backends) });
   }

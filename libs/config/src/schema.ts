@@ -313,6 +313,10 @@ export const groupSchema = z.strictObject({
 });
 
 export const routeSchema = z.strictObject({
+  name: name.optional().meta({
+    description: 'By which operators may switch it; unique.',
+    examples: ['sports'],
+  }),
   match: z
     .strictObject({
       host: glob.optional().describe('The viewer’s host. Chooses a backend only.'),

@@ -5,10 +5,12 @@ import type {
   Clock,
   Question,
   QuestionBus,
+  Switches,
   UnavailableAnswer,
 } from '#usher/domain';
 import type { CheckContext } from './check-context.js';
 import type { KnownMemory } from './known-memory.js';
+import { switchedMembers } from './switched.js';
 
 /** Of the deadline so much is kept for what stands in for an answer that does not come, ms; a quarter at most. */
 const ASKING_MARGIN = 75;
@@ -30,6 +32,7 @@ export class Asker {
     private readonly bus: QuestionBus,
     private readonly direct: BackendPort,
     private readonly known: KnownMemory,
+    private readonly switches: Switches,
   ) {}
 
   /** Asks unless the breaker keeps the question back: then it is unavailable at once, because of the backend. */
@@ -39,8 +42,9 @@ export class Asker {
     const isNew = context.previous === undefined;
     const known = isNew && context.route.backends.some((backend) => this.known.isKnown(backend, viewerKey));
     let pass: Pass = {};
-    if (!this.breakers.isClosed(target)) {
-      const admission = await this.breakers.admit(target, known);
+    const without = switchedMembers(this.switches, context.route);
+    if (without.length > 0 || !this.breakers.isClosed(target)) {
+      const admission = await this.breakers.admit(target, known, without);
       if (admission.kind === 'outage') return { answer: suspended(target), source: 'backend' };
       pass = { probes: admission.probes, skip: admission.skip };
     }

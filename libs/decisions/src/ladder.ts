@@ -1,10 +1,19 @@
-import type { Clock, FoundSession, Hold, Holds, SessionRegistry, UnavailableAnswer } from '#usher/domain';
+import type {
+  Clock,
+  FoundSession,
+  Hold,
+  Holds,
+  SessionRegistry,
+  Switches,
+  UnavailableAnswer,
+} from '#usher/domain';
 import type { Asker, Asking } from './asking.js';
 import type { CheckContext, Settled, Verdict } from './check-context.js';
 import { keptName, type Kept, type KeptDecisions } from './kept-decisions.js';
 import type { SharedAnswers } from './shared-answers.js';
 import type { SingleFlight } from './single-flight.js';
 import type { StandIn } from './stand-in.js';
+import { switchedAnswer, switchOn, underSwitch } from './switched.js';
 import type { TraitsByBackend } from './traits.js';
 import { isRunning, wasAllowed, type Verdicts } from './verdicts.js';
 
@@ -15,6 +24,7 @@ export interface LadderParts {
   readonly clock: Clock;
   readonly registry: SessionRegistry;
   readonly holds: Holds;
+  readonly switches: Switches;
   readonly asker: Asker;
   readonly kept: KeptDecisions;
   readonly shared: SharedAnswers;
@@ -173,6 +183,10 @@ export class Ladder {
 
   /** Rungs `backend` and `direct`, and what stands in for them. */
   private async asked(context: CheckContext, target: string): Promise<Verdict> {
+    // Before the flight is shared: the same question may come by another route, which is not switched.
+    const switched = switchOn(this.parts.switches, context.route);
+    if (switched !== undefined)
+      return this.standIn(underSwitch(context, switched), switchedAnswer(target, switched));
     const key = this.parts.questionKey(context, target);
     const ask = (): Promise<Asking> => this.parts.asker.ask(context, target);
     let flight = await this.parts.flights.share(key, ask);

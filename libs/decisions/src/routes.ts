@@ -11,6 +11,8 @@ const OPEN: FailMode = { kind: 'open' };
 
 /** Whom to ask about a check, and what if nobody can be asked. */
 export interface Route {
+  /** By which it can be switched. */
+  readonly name?: string;
   /** The backend or group; undefined: access is public. */
   readonly target: string | undefined;
   /** The backends behind the target, in configured order. */
@@ -58,6 +60,7 @@ function compiled(route: RouteConfig, config: Config): Route {
     route.backend === undefined ? (config.groups[route.group ?? '']?.backends ?? []) : [route.backend];
   const first = config.backends[backends[0] ?? ''];
   return Object.freeze({
+    name: route.name,
     target,
     backends,
     mode: route.mode ?? config.mode,

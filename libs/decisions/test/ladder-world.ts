@@ -13,6 +13,7 @@ import type {
   Question,
   Session,
   SessionRegistry,
+  Switch,
   UnavailableAnswer,
 } from '#usher/domain';
 import { ManualClock } from '#usher/testing';
@@ -83,11 +84,17 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     config.gateway.knownFor,
     1000,
   );
+  /** By name; what tests put in. */
+  const switched = new Map<string, Switch>();
+  const switches = {
+    ofBackend: (backend: string) => switched.get(`backend:${backend}`),
+    ofRoute: (route: string | undefined) => switched.get(`route:${route}`),
+  };
   const asker = new Asker(
     clock,
     {
       isClosed: () => said.admission === undefined,
-      admit: async () => said.admission ?? { kind: 'ask' },
+      admit: async (_target, _known, without = []) => said.admission ?? { kind: 'ask', skip: without },
     },
     {
       ask: async (question) => {
@@ -102,6 +109,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
       },
     },
     known,
+    switches,
   );
   /** What tests say; the real memory of holds has specs of its own. */
   const holds = {
@@ -134,6 +142,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     clock,
     registry,
     holds,
+    switches,
     asker,
     kept,
     shared,
@@ -172,7 +181,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     kept.generation += 1;
     shared.clear();
   };
-  return { ladder, context, said, told, clock, holds, kept, known, asker, registry, backends, gap };
+  return { ladder, context, said, told, clock, holds, switched, kept, known, asker, registry, backends, gap };
 }
 
 export type World = ReturnType<typeof ladderOf>;

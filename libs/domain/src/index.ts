@@ -42,4 +42,6 @@ export type {
 export { REASONS, reasonSentence } from './reason.js';
 export type { ReasonCode } from './reason.js';
 export type { CloseReason, Presence, Session, SessionName, SessionState } from './session.js';
+export { NO_SWITCHES } from './switch.js';
+export type { Switch, Switches, SwitchKind, SwitchMode } from './switch.js';
 export { cut, readable, stripControls } from './text.js';

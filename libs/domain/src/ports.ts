@@ -45,8 +45,11 @@ export type Admission =
 export interface BreakerGate {
   /** Every member of the target is closed: no need to ask further. Allocates nothing. */
   isClosed(target: string): boolean;
-  /** Ask, or outage. Only the half-open state costs a Redis round trip (the lease). */
-  admit(target: string, known: boolean): Promise<Admission>;
+  /**
+   * Ask, or outage. Only the half-open state costs a Redis round trip (the lease).
+   * @param without members of a group that are not to be asked, whatever their breakers say
+   */
+  admit(target: string, known: boolean, without?: readonly string[]): Promise<Admission>;
 }
 
 /** A session that another gateway's question opened. */

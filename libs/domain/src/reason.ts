@@ -33,6 +33,7 @@ export const REASONS = {
     'The backend answered with a status that its script never sends: is the address right?',
   'backend-busy': 'The backend asked for fewer questions (429, or 503 with Retry-After).',
   'backend-suspended': 'The backend is suspended after failures; it is probed.',
+  'backend-switched': 'The backend, or this route to it, is switched by hand until a time: it is not asked.',
   'backend-suspicious':
     'The backend’s answers are unlike its usual ones, and are taken for a failure by policy.',
   isolated: 'This process of Usher does not reach the backend, and others do.',

@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { BreakerRecord, Suspicion } from '#usher/backends';
 import type { Log, SessionName } from '#usher/domain';
+import type { SwitchChange } from '#usher/sessions';
+import { switchSentence } from './cluster-switches.js';
 
 interface News {
   /** A breaker turned. The outage is over when `now.state` is closed. */
@@ -9,6 +11,8 @@ interface News {
   isolated: [backend: string, isolated: boolean];
   /** Its answers are clean and yet unlike it; undefined: that is over. */
   suspicious: [backend: string, suspicion: Suspicion | undefined];
+  /** An operator's switch was set or lifted, or is over. */
+  switched: [change: SwitchChange];
   /** Sessions ended, in whichever process that was noticed. */
   closed: [names: readonly SessionName[]];
   /** Events of the control stream were lost: what they tell about is to be read again. */
@@ -50,6 +54,14 @@ export class Announcer {
     if (suspicion === undefined) this.log.info({ backend }, `${backend} answers as usual again`);
     else this.log.warn({ backend, ...suspicion }, `backend.suspicious: ${backend} answers unlike itself`);
     this.emitter.emit('suspicious', backend, suspicion);
+  }
+
+  switched(change: SwitchChange): void {
+    const { what, kind, name, now, by, reason } = change;
+    const words = what === 'lifted' ? `the switch was lifted by ${by}` : 'its switch is over';
+    const sentence = now === undefined ? `${kind} ${name}: ${words}` : switchSentence(now);
+    this.log.info({ kind, name, reason: what === 'over' ? undefined : reason }, sentence);
+    this.emitter.emit('switched', change);
   }
 
   closed(names: readonly SessionName[]): void {

@@ -1,6 +1,8 @@
 export type { Announcer } from './announcer.js';
 export { clusterHolds } from './cluster-holds.js';
 export type { ClusterHolds } from './cluster-holds.js';
+export { clusterSwitches, SwitchNameError, switchSentence } from './cluster-switches.js';
+export type { ClusterSwitches } from './cluster-switches.js';
 export { readNodeMetrics } from './node-metrics.js';
 export type { Role } from './peers.js';
 export type { Settle } from './settlement.js';

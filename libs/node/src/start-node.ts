@@ -17,6 +17,7 @@ import { EventWriter, RedisKnownViewers, RedisSessionRegistry } from '#usher/ses
 import { Announcer } from './announcer.js';
 import { breakerEvents } from './breaker-events.js';
 import { clusterHolds, type ClusterHolds } from './cluster-holds.js';
+import { clusterSwitches, type ClusterSwitches } from './cluster-switches.js';
 import { peersOf, type Role } from './peers.js';
 import { closingNews } from './closing-news.js';
 import { identified } from './identified.js';
@@ -67,6 +68,8 @@ export interface ClusterNode {
   readonly patient: { readonly registry: SessionRegistry; readonly known: KnownViewers };
   /** Who is refused, or let in unasked, until a time. */
   readonly holds: ClusterHolds;
+  /** Which backends and routes operators took out of use until a time. */
+  readonly switches: ClusterSwitches;
   /** Lifecycle events that no script writes. */
   readonly events: EventWriter;
   readonly settle: Settle;
@@ -105,6 +108,15 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   const holds = clusterHolds({ redis, bus, clock, log, events });
   const settle = settlement({ config, clock, log, holds, ...patient });
   const news = new Announcer(log);
+  const switches = clusterSwitches({
+    config,
+    redis,
+    bus,
+    clock,
+    log,
+    events,
+    onChange: (change) => news.switched(change),
+  });
   const identities = identified();
   const tellTurn = breakerEvents(events);
   const gates = openGates({
@@ -126,6 +138,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     },
     onChange: (backend: string, now: BreakerRecord, before: BreakerRecord) =>
       news.breaker(backend, now, before),
+    isSwitched: (backend) => switches.ofBackend(backend) !== undefined,
     onSuspicious: (backend, suspicion) => news.suspicious(backend, suspicion),
     onIsolated: (backend: string, isolated: boolean) => news.isolated(backend, isolated),
   });
@@ -135,14 +148,16 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     news.gap();
     void gates.board.reread();
     void holds.look();
+    void switches.look();
   });
   bus.events.start();
   await Promise.all([
     membership.start(),
     bus.connect().catch(() => undefined),
     gates.board.start(),
-    // Whoever is held is refused from the first check on.
+    // Whoever is held is refused from the first check on, and what is switched is not asked.
     holds.look(),
+    switches.look(),
   ]);
   return {
     id,
@@ -166,12 +181,14 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     known,
     patient,
     holds,
+    switches,
     events,
     settle,
     backends: identities.noting(new GatedBackends(gates.gates, config.groups, clock)),
     close: async () => {
       gates.board.stop();
       holds.stop();
+      switches.stop();
       await membership.leave();
       await bus.close();
       await Promise.all([...adapters.values()].map((adapter) => adapter.close()));

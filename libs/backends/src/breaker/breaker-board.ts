@@ -70,9 +70,9 @@ export class BreakerBoard implements BreakerGate {
     return this.#closed.get(target) === true;
   }
 
-  async admit(target: string, known: boolean): Promise<Admission> {
+  async admit(target: string, known: boolean, without: readonly string[] = []): Promise<Admission> {
     const group = Object.hasOwn(this.options.groups, target) ? this.options.groups[target] : undefined;
-    if (group !== undefined) return await this.#admitGroup(group, known);
+    if (group !== undefined) return await this.#admitGroup(group, known, without);
     const leave = await this.#breaker(target).admit(known);
     return leave.kind === 'probe' ? { kind: 'ask', probes: { [target]: leave.lease } } : leave;
   }
@@ -89,12 +89,17 @@ export class BreakerBoard implements BreakerGate {
   }
 
   /** Asked if any member can be; the others are left out this time. */
-  async #admitGroup(group: Pick<GroupConfig, 'policy' | 'backends'>, known: boolean): Promise<Admission> {
+  async #admitGroup(
+    group: Pick<GroupConfig, 'policy' | 'backends'>,
+    known: boolean,
+    without: readonly string[],
+  ): Promise<Admission> {
     const probes: Record<string, string> = {};
-    const skip: string[] = [];
+    const skip = [...without];
     let asked = false;
     let since = Infinity;
     for (const backend of group.backends) {
+      if (without.includes(backend)) continue;
       const leave: Leave = await this.#breaker(backend).admit(known);
       if (leave.kind === 'outage') {
         skip.push(backend);

@@ -23,6 +23,8 @@ export interface BreakerOptions extends Omit<RecordFollowerOptions, 'config' | '
   readonly random: Random;
   /** One call to the backend takes at most so long, ms. */
   readonly timeout: number;
+  /** An operator took it out of use: nothing that is noticed meanwhile counts, and no vote is cast. */
+  readonly isSwitched?: () => boolean;
   /** One call past bulkhead, pacer and breaker. Never rejects. */
   readonly call: (check: Check) => Promise<Outcome>;
   readonly announce: (event: BreakerEvent) => void;
@@ -129,7 +131,7 @@ export class Breaker {
 
   /** An ordinary call ended. `check` is kept while it is the last that failed: to ask once more, and ask others to. */
   ended(outcome: Outcome, check: Check): void {
-    if (outcome === 'none' || this.#closed) return;
+    if (outcome === 'none' || this.#closed || this.#isSwitched) return;
     if (outcome === 'bad') this.#lastFailed = check;
     this.#sensor.record(outcome === 'good');
     // An opinion costs a look at the whole window: at each call only near failure.
@@ -220,7 +222,8 @@ export class Breaker {
   /** Only while it is asked ordinary questions does a process have something to say. */
   #ballot(): Ballot | undefined {
     const { state } = this.record;
-    if (this.#closed || this.isolated || state === 'suspended' || state === 'half-open') return undefined;
+    if (this.#closed || this.isolated || this.#isSwitched) return undefined;
+    if (state === 'suspended' || state === 'half-open') return undefined;
     const opinion = this.#sensor.opinion();
     return opinion && this.#ballotOf(opinion, this.#sensor.calls);
   }
@@ -294,6 +297,10 @@ export class Breaker {
     const { state } = this.record;
     if (!isolated && (state === 'closed' || state === 'ramping')) this.#renewSensor();
     this.options.onIsolated(isolated);
+  }
+
+  get #isSwitched(): boolean {
+    return this.options.isSwitched?.() ?? false;
   }
 
   #now(): number {

@@ -36,6 +36,8 @@ export interface BackendGateOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly cluster: Pick<Cluster, 'callShare'>;
+  /** An operator took it out of use: it is not asked, but in mode observe, and what it says then counts for nothing. */
+  readonly isSwitched: () => boolean;
   /** The answer of a call whose asker went at its deadline: it settles the session. Only allow and deny. */
   readonly onLate: (check: Check, answer: BackendAnswer) => void;
   /** Questions that may wait for a place. Default 256. */
@@ -82,6 +84,7 @@ export class BackendGate {
     failed: 0,
     busy: 0,
     suspended: 0,
+    switched: 0,
     isolated: 0,
     paced: 0,
     full: 0,
@@ -99,6 +102,10 @@ export class BackendGate {
     this.#maxWait = maxWait;
     this.#bulkhead = new Bulkhead(() => this.#places(), maxQueue);
     this.#pacer = new Pacer(clock, () => (config.pace ?? Infinity) * cluster.callShare());
+  }
+
+  get switched(): boolean {
+    return this.options.isSwitched();
   }
 
   get isolated(): boolean {
@@ -149,7 +156,7 @@ export class BackendGate {
   /** In mode observe no gateway picks a probe: whatever is asked while the breaker is half-open offers to be it. */
   async #volunteer(options: GateAskOptions): Promise<GateAskOptions> {
     const { breaker } = this.options;
-    if (breaker.record.state !== 'half-open') return options;
+    if (this.switched || breaker.record.state !== 'half-open') return options;
     const leave = await breaker.admit(options.known);
     return leave.kind === 'probe' ? { ...options, probeLease: leave.lease } : options;
   }
@@ -184,7 +191,8 @@ export class BackendGate {
   }
 
   #keptBack({ probeLease, unguarded }: GateAskOptions): Refusal | undefined {
-    return unguarded === true ? undefined : this.options.breaker.refusal(probeLease);
+    if (unguarded === true) return undefined;
+    return this.switched ? 'switched' : this.options.breaker.refusal(probeLease);
   }
 
   /** The call itself, from a place taken to a place left. */
@@ -196,7 +204,8 @@ export class BackendGate {
         timeoutMs: this.options.config.timeout,
         signal,
       });
-      return this.#learn(check, this.options.guard.pass(answer, options.known), probeLease);
+      const judged = this.switched ? answer : this.options.guard.pass(answer, options.known);
+      return this.#learn(check, judged, probeLease);
     } catch (error) {
       if (probeLease !== undefined) void this.options.breaker.probed(probeLease, 'none');
       if (signal?.aborted === true) return this.#refuse('cancelled', startedAt);
@@ -215,7 +224,7 @@ export class BackendGate {
       answer.kind !== 'unavailable' ? answer.kind : busy ? 'busy' : outcome === 'bad' ? 'failed' : 'broken'
     ] += 1;
     if (probeLease === undefined) this.options.breaker.ended(outcome, check);
-    else void this.options.breaker.probed(probeLease, outcome);
+    else void this.options.breaker.probed(probeLease, this.switched ? 'none' : outcome);
     return answer;
   }
 

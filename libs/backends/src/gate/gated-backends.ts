@@ -34,7 +34,8 @@ export class GatedBackends implements BackendPort {
   ): Promise<BackendAnswer> {
     const gate = this.gates.get(name);
     if (gate === undefined) throw new Error(`there is no backend or group ${name}`);
-    if (question.skip?.includes(name) === true) return refuse(name, 'suspended', 0);
+    if (question.skip?.includes(name) === true)
+      return refuse(name, gate.switched ? 'switched' : 'suspended', 0);
     const { known, probes, unguarded, askedAt } = question;
     const onTheWay = askedAt === undefined ? 0 : Math.max(0, this.clock.now() - askedAt);
     const probeLease = probes?.[name];

@@ -28,6 +28,8 @@ export interface GatesOptions {
   readonly seal: (check: Check) => string;
   /** Undefined for what cannot be opened: sealed under a secret that this process does not have. */
   readonly unseal: (sealed: string) => Check | undefined;
+  /** An operator took this backend out of use: nobody asks it. Default: none is. */
+  readonly isSwitched?: (backend: string) => boolean;
   /** An answer that came after the deadline of its check: it settles the session. */
   readonly onLate: (check: Check, answer: BackendAnswer) => void;
   /** A breaker turned. An outage is over when `now.state` is closed. */
@@ -53,7 +55,8 @@ export function openGates(options: GatesOptions): Gates {
   for (const adapter of options.adapters) {
     const { name } = adapter;
     const config = configOf(name, options);
-    const breaker = breakerFor(adapter, options, () => board.review());
+    const isSwitched = (): boolean => options.isSwitched?.(name) ?? false;
+    const breaker = breakerFor(adapter, options, isSwitched, () => board.review());
     const guard = new Guard({
       backend: name,
       config: config.guard,
@@ -61,7 +64,7 @@ export function openGates(options: GatesOptions): Gates {
       onSuspicious: (suspicion) => options.onSuspicious(name, suspicion),
     });
     breakers.push(breaker);
-    gates.set(name, new BackendGate({ ...options, adapter, config, breaker, guard }));
+    gates.set(name, new BackendGate({ ...options, adapter, config, breaker, guard, isSwitched }));
   }
   const board = new BreakerBoard(breakers, { groups: options.config.groups, redis: options.redis });
   return { gates, board };
@@ -70,6 +73,7 @@ export function openGates(options: GatesOptions): Gates {
 function breakerFor(
   adapter: Pick<Adapter, 'name' | 'ask'>,
   options: GatesOptions,
+  isSwitched: () => boolean,
   review: () => void,
 ): Breaker {
   const { name } = adapter;
@@ -81,7 +85,9 @@ function breakerFor(
     config,
     timeout,
     shared: redis && new RedisKeeper(redis, name, cluster.self.id),
-    call: (check) => callOnce(adapter, check, timeout),
+    isSwitched,
+    // Probes of its own and second opinions: neither is asked for meanwhile.
+    call: async (check) => (isSwitched() ? 'none' : await callOnce(adapter, check, timeout)),
     onChange: (now, before) => {
       review();
       options.onChange(name, now, before);

@@ -2,10 +2,11 @@ import type { Because, ReasonCode, UnavailableAnswer } from '#usher/domain';
 
 /** Why a gate did not ask, or has no answer to give. */
 export type Refusal =
-  'suspended' | 'isolated' | 'paced' | 'full' | 'deadline' | 'late' | 'cancelled' | 'broken';
+  'suspended' | 'switched' | 'isolated' | 'paced' | 'full' | 'deadline' | 'late' | 'cancelled' | 'broken';
 
 const WORDS: Record<Refusal, readonly [Because, ReasonCode, string]> = {
   suspended: ['backend', 'backend-suspended', 'suspended after failures'],
+  switched: ['backend', 'backend-switched', 'switched by hand until a time'],
   isolated: ['us', 'isolated', 'this process does not reach it, others do'],
   paced: ['us', 'paced', 'the pace is used up'],
   full: ['us', 'bulkhead-full', 'too many calls in flight'],

@@ -78,6 +78,12 @@ export const METRICS = {
     kind: 'counter',
     labels: ['backend', 'to'],
   }),
+  switched: define({
+    name: 'usher_switched',
+    help: '1 while an operator keeps a backend or route from being asked; mode: maintenance, open, stale, closed.',
+    kind: 'gauge',
+    labels: ['backend', 'route', 'mode'],
+  }),
   backendCalls: define({
     name: 'usher_backend_calls_total',
     help: 'Questions for a backend by how they ended: allow, deny, or why no answer could be had.',

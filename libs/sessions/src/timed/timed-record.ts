@@ -19,11 +19,11 @@ export interface TimedKind<R extends TimedRecord> {
   readonly table: string;
   /** So many there may be: every process remembers all of them. */
   readonly most: number;
-  nameOf(record: R): string;
+  readonly nameOf: (record: R) => string;
   /** Of one that was lifted it holds `"effect":"lifted"`: the script reads that. */
-  jsonOf(record: R): string;
+  readonly jsonOf: (record: R) => string;
   /** Undefined for what is none of ours, or says nothing that this version knows how to keep. */
-  read(name: string, times: TimedRecord, fields: TimedFields): R | undefined;
+  readonly read: (name: string, times: TimedRecord, fields: TimedFields) => R | undefined;
 }
 
 /** Who set it and why, bounded and without control characters. */
