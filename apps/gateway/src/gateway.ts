@@ -35,6 +35,7 @@ import { askerReader } from './edges/asker.js';
 import { EdgeDirectory } from './edges/edge-directory.js';
 import { networkTest } from './edges/networks.js';
 import { oneAddressWatch } from './edges/one-address.js';
+import { outages } from './outages.js';
 import { questionBus } from './question-bus.js';
 import { questionKeys } from './question-keys.js';
 import { registryCare } from './registry-care.js';
@@ -96,7 +97,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       listening = false;
       style.draining = true;
       await closeEdgeServer(app, config.gateway.deadline + LINGER);
-      await Promise.all([care.close(), door.why.close()]);
+      await Promise.all([care.close(), door.ledger.close(), door.why.close()]);
     },
   };
 }
@@ -112,7 +113,8 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const kept = new KeptDecisions(clock, cacheEntries, holds);
   const shared = new SharedAnswers(clock, answerTtl, cacheEntries);
   const known = new KnownMemory(clock, node.patient.known, knownFor, knownEntries);
-  const standIn = new StandIn(clock, known);
+  const ledger = outages(node);
+  const standIn = new StandIn(clock, known, ledger);
   const asker = new Asker(clock, gates.board, questionBus(node), backends, known, node.switches);
   const keyOf = questionKeys(node);
   const times = { assumedLife, grace, denial: answerTtl.deny };
@@ -161,6 +163,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     nextId,
     record: (check, settled) => {
       why.record(check, settled);
+      ledger.note(check, settled);
       tellOf(check, settled);
     },
     closed: (edge, body) => webhook.closed(edge, body),
@@ -179,7 +182,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     kept.generation += 1;
     shared.clear();
   };
-  return { door, memory, kept, known, why, forget };
+  return { door, memory, kept, known, why, ledger, forget };
 }
 
 function degradations({ redis, membership, gates, switches }: ClusterNode): string[] {

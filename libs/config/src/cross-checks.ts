@@ -16,6 +16,7 @@ export function crossCheck(config: Config): Problem[] {
     ...missingRoutes(config),
     ...sharedAddresses(config),
     ...sharedGrants(config),
+    ...outageProblems(config),
     ...sharedTokens(config),
   ];
 }
@@ -158,6 +159,25 @@ function canonical(written: string): string {
       ? ipaddr.IPv4.networkAddressFromCIDR(whole)
       : ipaddr.IPv6.networkAddressFromCIDR(whole);
   return `${network.toNormalizedString()}/${bits ?? length}`;
+}
+
+/** Settings about outages that would do nothing. */
+function outageProblems({ backends }: Config): Problem[] {
+  return Object.entries(backends).flatMap(([name, { afterOutage, credential, failOpenBudget }]) => [
+    ...(afterOutage === 'cut' && credential === 'once'
+      ? [
+          {
+            path: ['backends', name, 'afterOutage'],
+            message: 'cut asks about a session again, which needs credential: reusable',
+          },
+        ]
+      : []),
+    ...(failOpenBudget !== undefined &&
+    failOpenBudget.viewers === undefined &&
+    failOpenBudget.viewerMinutes === undefined
+      ? [{ path: ['backends', name, 'failOpenBudget'], message: 'a budget has viewers, viewerMinutes, or both' }]
+      : []),
+  ]);
 }
 
 /** An answer that is shared without regard to the query is shared between people. */

@@ -235,6 +235,38 @@ export const backendSchema = z.strictObject({
       description: 'When it is our fault. Default: as-fail-mode for astra and alta.',
       examples: ['deny'],
     }),
+  maxOutage: durationOf(1000)
+    .optional()
+    .meta({
+      description:
+        'Suspended for so long, it lets nobody in on trust any more; stale and known viewers play on. Default: no end.',
+      examples: ['6h'],
+    }),
+  failOpenBudget: z
+    .strictObject({
+      viewers: z
+        .int()
+        .min(1)
+        .optional()
+        .meta({ description: 'Sessions on trust at once.', examples: [500] }),
+      viewerMinutes: z
+        .number()
+        .gt(0)
+        .optional()
+        .meta({ description: 'Minutes on trust of all of them in one outage.', examples: [60_000] }),
+      enforce: z
+        .boolean()
+        .default(false)
+        .describe('Spent, nobody new is let in on trust. false: it is only announced.'),
+    })
+    .optional()
+    .describe('How much may be let in on trust while it is suspended. Default: no end.'),
+  afterOutage: z
+    .enum(['report', 'cut'])
+    .default('report')
+    .describe(
+      'report: what became of those let in. cut: they are asked about, and whom it refuses is cut; needs credential: reusable.',
+    ),
   timeout: durationOf(10).default(1000).describe('For one call, connection included.'),
   credential: z
     .enum(['once', 'reusable'])

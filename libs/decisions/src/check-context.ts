@@ -18,6 +18,8 @@ export interface CheckContext {
   holds?: number;
   /** This session was allowed earlier, though its time may be up: nobody cuts it by a clock. */
   previous?: Session;
+  /** This session was let in on trust earlier: a budget that is spent keeps out newcomers only. */
+  onTrust?: boolean;
   /** The registry could not be asked whether another gateway allowed this session. */
   registryFailed?: boolean;
 }

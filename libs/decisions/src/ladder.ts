@@ -140,6 +140,7 @@ export class Ladder {
       return { decision, kept: mine };
     }
     if (session !== undefined && wasAllowed(session)) context.previous = session;
+    context.onTrust = session?.state === 'on-trust';
     return undefined;
   }
 
@@ -157,6 +158,7 @@ export class Ladder {
   private foundElsewhere(context: CheckContext, found: FoundSession): Verdict | undefined {
     if (found.kind === 'same') {
       const { session } = found;
+      if (session.state === 'on-trust') context.onTrust = true;
       if (!wasAllowed(session)) return undefined;
       context.previous = session;
       return isRunning(session, this.parts.clock.now())

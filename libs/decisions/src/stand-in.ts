@@ -9,11 +9,20 @@ import type {
 import type { CheckContext } from './check-context.js';
 import { isGranted, type KnownMemory } from './known-memory.js';
 
+/** Where operators end letting in on trust. */
+export interface TrustEnd {
+  /** By which limit it has ended for this backend; undefined: it has not. From memory. */
+  trustEnded(backend: string): 'maxOutage' | 'failOpenBudget' | undefined;
+}
+
+const NO_END: TrustEnd = Object.freeze({ trustEnded: () => undefined });
+
 /** What stands in for a decision that could not be had: stale, known, then the fail mode or the overload policy. */
 export class StandIn {
   constructor(
     private readonly clock: Clock,
     private readonly known: KnownMemory,
+    private readonly trust: TrustEnd = NO_END,
   ) {}
 
   /** The whole bottom of the ladder. Never rejects: a Redis that cannot be asked is a viewer not known. */
@@ -105,9 +114,18 @@ export class StandIn {
       const reason = allow ? 'overload-trust' : 'overload-refused';
       return { allow, source: 'overload', reason, backend, because };
     }
-    return opens(context)
-      ? { allow: true, source: 'fail-open', reason: 'on-trust', backend, because }
-      : { allow: false, source: 'fail-closed', reason: 'refused-unavailable', backend, because };
+    if (!opens(context))
+      return { allow: false, source: 'fail-closed', reason: 'refused-unavailable', backend, because };
+    return this.hasTrustEnded(context)
+      ? { allow: false, source: 'fail-closed', reason: 'trust-ended', backend, because }
+      : { allow: true, source: 'fail-open', reason: 'on-trust', backend, because };
+  }
+
+  /** Of a group only where it has ended for every member. Who is in on trust stays when a budget is spent. */
+  private hasTrustEnded({ route: { backends }, onTrust }: CheckContext): boolean {
+    const limits = backends.map((backend) => this.trust.trustEnded(backend));
+    if (limits.length === 0 || limits.includes(undefined)) return false;
+    return onTrust !== true || limits.includes('maxOutage');
   }
 }
 

@@ -21,6 +21,8 @@ export const REASONS = {
   'on-trust': 'The backend cannot be asked: let in on trust.',
   'refused-unavailable':
     'The backend cannot be asked, and the fail mode refuses whom it did not allow before.',
+  'trust-ended':
+    'The backend cannot be asked, and a limit that its operator set has ended letting in on trust.',
   'overload-trust': 'Usher could not ask in time and it is not the backend’s fault: let in on trust.',
   'overload-refused': 'Usher could not ask in time and it is not the backend’s fault: refused by policy.',
   'backend-timeout': 'The backend did not answer in time.',
