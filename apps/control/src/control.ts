@@ -9,7 +9,8 @@ import { METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/
 import { countSessions, SweepJob, ListJob } from '#usher/sessions';
 import { startApi, type Api } from './api/api.js';
 import type { ControlNode } from './control-node.js';
-import { listJob, sweepJob } from './jobs.js';
+import { limitsJob, listJob, sweepJob } from './jobs.js';
+import { LimitsJob } from './limits-job.js';
 
 export interface ControlParts {
   readonly node: ControlNode;
@@ -29,15 +30,17 @@ class Jobs implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     readonly lists: ListJob,
     readonly sweep: SweepJob,
+    readonly limits: LimitsJob,
   ) {}
 
   onApplicationBootstrap(): void {
     this.lists.start();
     this.sweep.start();
+    this.limits.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.lists.stop(), this.sweep.stop()]);
+    await Promise.all([this.lists.stop(), this.sweep.stop(), this.limits.stop()]);
   }
 }
 
@@ -50,10 +53,11 @@ export class ControlModule {
       providers: [
         { provide: ListJob, useFactory: () => listJob(node) },
         { provide: SweepJob, useFactory: () => sweepJob(node) },
+        { provide: LimitsJob, useFactory: () => limitsJob(node) },
         {
           provide: Jobs,
-          useFactory: (lists: ListJob, sweep: SweepJob) => new Jobs(lists, sweep),
-          inject: [ListJob, SweepJob],
+          useFactory: (lists: ListJob, sweep: SweepJob, limits: LimitsJob) => new Jobs(lists, sweep, limits),
+          inject: [ListJob, SweepJob, LimitsJob],
         },
       ],
     };
@@ -75,6 +79,10 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
     await app.close();
     throw error;
   });
+  const { counts } = app.get(LimitsJob);
+  metrics.read(METRICS.limitSurplus, () =>
+    Object.entries(counts).map(([mode, value]) => ({ value, labels: { mode } })),
+  );
   metrics.read(METRICS.sessions, async () => {
     const { presence } = await countSessions(node.redis, node.registry.shards);
     return Object.entries(presence).map(([name, value]) => ({ value, labels: { presence: name } }));

@@ -1,6 +1,8 @@
+import { nodeLimits } from '#usher/node';
 import { AstraSessionList, EDGE_GROUPS, Leases, ListJob, Reconciler, SweepJob } from '#usher/sessions';
 import type { ListedEdge } from '#usher/sessions';
 import type { ControlNode } from './control-node.js';
+import { LimitsJob } from './limits-job.js';
 
 /** Reads the session lists of the edges that are configured with a control address. */
 export function listJob(node: ControlNode): ListJob {
@@ -20,6 +22,14 @@ export function listJob(node: ControlNode): ListJob {
 export function sweepJob(node: ControlNode): SweepJob {
   const { redis, registry, log } = node;
   return new SweepJob({ redis, registry, log, leases: leasesOf(node, 'sweep', registry.shards) });
+}
+
+/** Counts devices again, where anybody has a cap. */
+export function limitsJob(node: ControlNode): LimitsJob {
+  const { config, registry, log } = node;
+  const mode = config.limits.mode === 'enforce' ? 'enforce' : 'observe';
+  const { slots, evict } = nodeLimits(node);
+  return new LimitsJob({ slots, evict, mode, log, leases: leasesOf(node, 'limits', registry.shards) });
 }
 
 function leasesOf({ redis, clock, id, membership }: ControlNode, job: string, parts: number): Leases {

@@ -4,6 +4,7 @@ import {
   KeptDecisions,
   KnownMemory,
   Ladder,
+  Limiting,
   ObserveMode,
   SharedAnswers,
   SingleFlight,
@@ -14,7 +15,7 @@ import {
   type Asking,
   type CheckContext,
 } from '#usher/decisions';
-import { switchSentence, type ClusterNode } from '#usher/node';
+import { limitRows, nodeLimits, switchSentence, type ClusterNode } from '#usher/node';
 import {
   CheckMetrics,
   METRICS,
@@ -119,6 +120,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const keyOf = questionKeys(node);
   const times = { assumedLife, grace, denial: answerTtl.deny };
   const verdicts = new Verdicts({ clock, registry, known, holds, backends: traits, times });
+  const limits = config.limits.mode === 'off' ? undefined : nodeLimits(node).limits;
   const ladder = new Ladder({
     clock,
     registry,
@@ -129,6 +131,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     shared,
     standIn,
     verdicts,
+    limiting: limits === undefined ? undefined : new Limiting({ config, limits, holds }),
     flights: new SingleFlight<Asking>(),
     backends: traits,
     questionKey: ({ check }: CheckContext, target) => keyOf(check, target),
@@ -151,6 +154,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   metrics.read(METRICS.whyDropped, () => [{ value: why.dropped }]);
   metrics.read(METRICS.cacheEntries, () => [{ value: memory.size }]);
   metrics.read(METRICS.knownViewers, () => [{ value: known.size }]);
+  if (limits !== undefined) metrics.read(METRICS.limitReached, () => limitRows(limits.counts));
   metrics.read(METRICS.viewers, () => viewersByStanding(kept.counts));
   const door = new CheckDoor({
     clock,
@@ -182,7 +186,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     kept.generation += 1;
     shared.clear();
   };
-  return { door, memory, kept, known, why, ledger, forget };
+  return { door, memory, kept, known, limits, why, ledger, forget };
 }
 
 function degradations({ redis, membership, gates, switches }: ClusterNode): string[] {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KeptDecisions, KnownMemory, RememberedGrant } from '#usher/decisions';
 import type { SessionName } from '#usher/domain';
-import type { ClusterNode } from '#usher/node';
+import type { ClusterLimits, ClusterNode } from '#usher/node';
 import { EpochWatcher, healRegistry, SignsOfLife } from '#usher/sessions';
 import { switchedBackends } from './switched-backends.js';
 
@@ -17,6 +17,8 @@ const OFFER_PAUSE = 25;
 export interface Held {
   readonly kept: KeptDecisions;
   readonly known: KnownMemory;
+  /** Caps on devices, where there are any. */
+  readonly limits?: Pick<ClusterLimits, 'offer' | 'observeForAWhile'> | undefined;
   /** What is held may be out of date: each entry is looked up once. */
   readonly forget: () => void;
 }
@@ -43,13 +45,16 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
         const sessions = held.kept.sessions(openedSince);
         const healed = await healRegistry(sessions, redis, registry, clock, { signal });
         await offerKnown(node, held.known.grants(openedSince), signal);
+        await held.limits?.offer(held.kept.sessions(openedSince), signal);
         log.info({ ...healed }, `${why}: what this gateway holds was offered back`);
       })
       .catch((error: unknown) => log.warn({ error }, 'what this gateway holds could not be offered back'));
   };
-  const epoch = new EpochWatcher(redis, () => heal('Redis came back empty'), {
-    shards: config.redis.shards,
-  });
+  const cameEmpty = (): void => {
+    held.limits?.observeForAWhile();
+    heal('Redis came back empty');
+  };
+  const epoch = new EpochWatcher(redis, cameEmpty, { shards: config.redis.shards });
   let awaySince = clock.now();
   const stopListening = redis.onAway((away, trouble) => {
     if (away) {

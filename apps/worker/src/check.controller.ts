@@ -30,11 +30,11 @@ export class CheckController {
     return answer;
   }
 
-  private settle({ check, identity, unguarded }: Question, answer: BackendAnswer): void {
+  private settle(question: Question, answer: BackendAnswer): void {
     try {
-      this.node.settle(check, identity, answer, unguarded);
+      this.node.settle(question.check, question.identity, answer, question);
     } catch (error) {
-      this.node.log.error({ error, id: check.id }, 'what an answer means could not be written down');
+      this.node.log.error({ error, id: question.check.id }, 'what an answer means could not be written down');
     }
   }
 }

@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import { controlProblems, controlWarnings } from './control-checks.js';
+import { limitWarnings } from './limit-checks.js';
 import type { Problem } from './problem.js';
 import type { Config, RouteConfig } from './schema.js';
 import { suggest } from './suggest.js';
@@ -37,6 +38,7 @@ export function crossWarnings(config: Config): Problem[] {
   const insecure = Object.keys(config.backends).filter((name) => config.backends[name]!.insecure);
   return [
     ...controlWarnings(config),
+    ...limitWarnings(config),
     ...unused.map((name) => ({
       path: ['backends', name],
       message: 'no route leads to it: it is never asked',
@@ -175,7 +177,12 @@ function outageProblems({ backends }: Config): Problem[] {
     ...(failOpenBudget !== undefined &&
     failOpenBudget.viewers === undefined &&
     failOpenBudget.viewerMinutes === undefined
-      ? [{ path: ['backends', name, 'failOpenBudget'], message: 'a budget has viewers, viewerMinutes, or both' }]
+      ? [
+          {
+            path: ['backends', name, 'failOpenBudget'],
+            message: 'a budget has viewers, viewerMinutes, or both',
+          },
+        ]
       : []),
   ]);
 }

@@ -26,6 +26,9 @@ const name = z
     'a name of 1 to 64 letters, digits or . _ @ -, a letter or digit first',
   );
 
+/** More of one user are not counted. */
+const maxDevices = z.int().min(1).max(250);
+
 /** Where edges may ask from without being configured: loopback, private and link-local addresses. */
 const PRIVATE = [
   '127.0.0.0/8',
@@ -319,6 +322,10 @@ export const backendSchema = z.strictObject({
       examples: ['deny'],
     }),
   maxCalls: z.int().min(1).default(64).describe('Calls in flight, for the whole cluster.'),
+  maxDevices: maxDevices.optional().meta({
+    description: 'So many devices of one user may watch at once. Default: any number. See `limits`.',
+    examples: [3],
+  }),
   pace: z
     .number()
     .gt(0)
@@ -373,6 +380,9 @@ export const routeSchema = z.strictObject({
   mode: z.enum(['enforce', 'observe']).optional().describe('Default: the mode for all.'),
   failMode: failMode.optional().describe('Default: the backend’s.'),
   overload: z.enum(['as-fail-mode', 'deny']).optional().describe('Default: the backend’s.'),
+  maxDevices: maxDevices
+    .optional()
+    .meta({ description: 'Of one user at once. Default: the backend’s.', examples: [1] }),
 });
 
 export const adminTokenSchema = z.strictObject({
@@ -385,6 +395,24 @@ export const adminTokenSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9._~+/=-]{16,256}$/, '16 to 256 letters, digits, . _ ~ + / = -')
     .meta({ description: 'What it shows: Authorization: Bearer <token>.', secret: 'all' }),
+});
+
+export const limitsSchema = z.strictObject({
+  mode: z
+    .enum(['off', 'observe', 'enforce'])
+    .default('observe')
+    .describe('observe: nobody is refused or cut, and it is told who would have been.'),
+  over: z
+    .enum(['deny-new', 'evict'])
+    .default('deny-new')
+    .describe('At the cap: the newcomer is refused, or whoever showed no sign of life for the longest goes.'),
+  zapGrace: durationOf(20_000)
+    .default(30_000)
+    .describe('A session that was probably left for another channel counts no more for so long.'),
+  fromHeaders: z
+    .boolean()
+    .default(false)
+    .describe('The cap may come from X-Max-Sessions (X-Unique: 1) of the answer; never from a ministra.'),
 });
 
 export const configSchema = z.strictObject({
@@ -416,6 +444,9 @@ export const configSchema = z.strictObject({
     }),
   redis: redisSchema.prefault({}),
   gateway: gatewaySchema.prefault({}),
+  limits: limitsSchema
+    .prefault({})
+    .describe('Devices of one user at once, over all edges; how many: `maxDevices` of backend or route.'),
   health: z
     .strictObject({
       gateway: address

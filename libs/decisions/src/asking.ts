@@ -58,12 +58,12 @@ export class Asker {
     known = false,
     pass: Pass = { unguarded: true },
   ): Promise<Asking> {
-    const { check, identity } = context;
+    const { check, identity, unopened } = context;
     const untilDeadline = context.deadline - this.clock.monotonic();
     const left = untilDeadline - Math.min(ASKING_MARGIN, untilDeadline / 4);
     const askedAt = this.clock.now();
     const deadline = askedAt + left;
-    const question: Question = { check, identity, target, known, deadline, askedAt, ...pass };
+    const question: Question = { check, identity, target, known, deadline, askedAt, unopened, ...pass };
     const asked = await this.bus.ask(question);
     if (asked.kind === 'answered') return { answer: asked.answer, source: 'backend' };
     if (asked.kind === 'full') return { answer: overloaded(target), source: 'backend' };

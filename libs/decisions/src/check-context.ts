@@ -14,6 +14,8 @@ export interface CheckContext {
   readonly opensWhenAlone: boolean;
   /** Monotonic, ms: answered by then, whatever is broken. */
   readonly deadline: number;
+  /** Has to be admitted under a cap on devices first: no worker opens the session. */
+  unopened?: boolean;
   /** The version of the holds that it was looked at with; one that is set meanwhile makes it be looked at again. */
   holds?: number;
   /** This session was allowed earlier, though its time may be up: nobody cuts it by a clock. */

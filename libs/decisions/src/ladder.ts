@@ -1,4 +1,5 @@
 import type {
+  AllowAnswer,
   Clock,
   FoundSession,
   Hold,
@@ -10,6 +11,7 @@ import type {
 import type { Asker, Asking } from './asking.js';
 import type { CheckContext, Settled, Verdict } from './check-context.js';
 import { keptName, type Kept, type KeptDecisions } from './kept-decisions.js';
+import type { Limiting } from './limiting.js';
 import type { SharedAnswers } from './shared-answers.js';
 import type { SingleFlight } from './single-flight.js';
 import type { StandIn } from './stand-in.js';
@@ -31,6 +33,8 @@ export interface LadderParts {
   readonly flights: SingleFlight<Asking>;
   readonly standIn: StandIn;
   readonly verdicts: Verdicts;
+  /** Caps on devices per user; without it nobody has one. */
+  readonly limiting?: Limiting;
   readonly backends: TraitsByBackend;
   /** Every input that the target's backends see; equal keys are the same question. */
   readonly questionKey: (context: CheckContext, target: string) => string;
@@ -95,7 +99,7 @@ export class Ladder {
     if (target === undefined) return this.parts.verdicts.public(context);
     const shared = this.parts.shared.find(this.parts.questionKey(context, target));
     // The same question was answered a moment ago; the session is opened by itself.
-    if (shared?.kind === 'allow') return this.parts.verdicts.allowed(context, shared, 'cache', true);
+    if (shared?.kind === 'allow') return this.allowed(context, shared, 'cache', true);
     // A denial that others got says nothing about a session that was allowed elsewhere.
     const elsewhere = await this.keptElsewhere(context);
     if (elsewhere !== undefined) return elsewhere;
@@ -189,6 +193,7 @@ export class Ladder {
     const switched = switchOn(this.parts.switches, context.route);
     if (switched !== undefined)
       return this.standIn(underSwitch(context, switched), switchedAnswer(target, switched));
+    context.unopened = this.parts.limiting?.mayRefuse(context.route);
     const key = this.parts.questionKey(context, target);
     const ask = (): Promise<Asking> => this.parts.asker.ask(context, target);
     let flight = await this.parts.flights.share(key, ask);
@@ -199,13 +204,24 @@ export class Ladder {
     if (answer.kind === 'unavailable') return this.standIn(context, answer);
     const credential = this.parts.backends.get(answer.backend)?.credential ?? 'once';
     this.parts.shared.keep(key, answer, credential);
-    // The worker opened its question's session together with the reply.
-    if (answer.kind === 'allow')
-      return this.parts.verdicts.allowed(context, answer, source, !(leader && source === 'backend'));
+    // The worker opened its question's session together with the reply, unless it has to be admitted first.
+    const isOpened = leader && source === 'backend' && context.unopened !== true;
+    if (answer.kind === 'allow') return this.allowed(context, answer, source, !isOpened);
     if (context.registryFailed) await this.keptElsewhere(context);
     const known = await this.parts.standIn.unlessKnown(context, answer);
     if (known !== undefined) return this.parts.verdicts.stoodIn(context, known, answer);
     return this.parts.verdicts.previousStands(context, answer) ?? this.parts.verdicts.denied(answer, source);
+  }
+
+  /** Whoever is over the cap on devices of his user plays nowhere, and nobody keeps that. */
+  private async allowed(
+    context: CheckContext,
+    answer: AllowAnswer,
+    source: 'backend' | 'direct' | 'cache',
+    registers: boolean,
+  ): Promise<Verdict> {
+    const refused = await this.parts.limiting?.refusal(context, answer);
+    return refused ?? this.parts.verdicts.allowed(context, answer, source, registers);
   }
 
   private async standIn(context: CheckContext, unavailable: UnavailableAnswer): Promise<Verdict> {

@@ -21,6 +21,8 @@ export interface Route {
   readonly failMode: FailMode;
   /** Undefined: as the edge's dialect would do without us. */
   readonly overload: OverloadPolicy | undefined;
+  /** So many devices of one user at once; undefined: as the backend says. */
+  readonly maxDevices?: number;
   /** No configured route matches. */
   readonly isGap?: true;
 }
@@ -66,6 +68,7 @@ function compiled(route: RouteConfig, config: Config): Route {
     mode: route.mode ?? config.mode,
     failMode: route.failMode ?? first?.failMode ?? OPEN,
     overload: route.overload ?? first?.overload,
+    ...(route.maxDevices === undefined ? {} : { maxDevices: route.maxDevices }),
   });
 }
 

@@ -2,7 +2,7 @@ import type { AllowAnswer, AskingHabit, Check, Decision, Identity, Session } fro
 import type { TraitsByBackend } from './traits.js';
 
 /** Where an edge asks again by itself, or names no session, and the backend gave no X-AuthDuration, ms. */
-const ASKED_AGAIN_AFTER = 180_000;
+export const ASKED_AGAIN_AFTER = 180_000;
 
 /** How long sessions are taken for alive, by how their edge behaves. Milliseconds. */
 export interface SessionLife {

@@ -10,6 +10,7 @@ import type {
   HeldFacts,
   Hold,
   KnownViewer,
+  Newcomer,
   Question,
   Session,
   SessionRegistry,
@@ -22,6 +23,7 @@ import type { CheckContext } from '../src/check-context.js';
 import { KeptDecisions } from '../src/kept-decisions.js';
 import { KnownMemory } from '../src/known-memory.js';
 import { Ladder } from '../src/ladder.js';
+import { Limiting } from '../src/limiting.js';
 import { compileRoutes } from '../src/routes.js';
 import { SharedAnswers } from '../src/shared-answers.js';
 import { SingleFlight } from '../src/single-flight.js';
@@ -70,8 +72,14 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     found: { kind: 'none' } as FoundSession | Error,
     known: undefined as KnownViewer | undefined | Error,
     answer: allow() as BackendAnswer | Promise<BackendAnswer>,
+    place: 'admitted' as 'admitted' | 'over' | Promise<'admitted' | 'over'>,
   };
-  const told = { opened: [] as Session[], busQuestions: [] as Question[], directQuestions: [] as Question[] };
+  const told = {
+    opened: [] as Session[],
+    busQuestions: [] as Question[],
+    directQuestions: [] as Question[],
+    newcomers: [] as Newcomer[],
+  };
   const known = new KnownMemory(
     clock,
     {
@@ -138,6 +146,12 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
       denial: config.gateway.answerTtl.deny,
     },
   });
+  const limits = {
+    admit: async (newcomer: Newcomer) => {
+      told.newcomers.push(newcomer);
+      return said.place;
+    },
+  };
   const ladder = new Ladder({
     clock,
     registry,
@@ -149,6 +163,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     flights: new SingleFlight<Asking>(),
     standIn: new StandIn(clock, known),
     verdicts,
+    limiting: new Limiting({ config, limits, holds }),
     backends,
     questionKey: ({ check }, target) => `${target}/${check.query}/${check.ip}/${check.channel}`,
   });

@@ -20,6 +20,8 @@ export interface Question {
   readonly skip?: readonly string[];
   /** Mode observe: asked even where the breaker is suspended. */
   readonly unguarded?: boolean;
+  /** Whoever asks opens the session himself, where a cap on devices lets him. */
+  readonly unopened?: boolean;
 }
 
 /** Asks a backend or group, through bulkhead, pacer and breaker. Never throws for a viewer's or backend's doing. */

@@ -11,6 +11,8 @@ export const REASONS = {
   'backend-redirected': 'The backend refused this viewer and gave an address to show instead.',
   'group-denied': 'Every backend of the group refused this viewer.',
   'group-partial': 'Some backends of the group refused this viewer, and others could not be asked.',
+  'limit-reached':
+    'The backend allowed it, but as many devices of this user are watching as may watch at once.',
   public: 'The channel or path is public: nobody is asked about it.',
   'session-known': 'This session was allowed earlier and its time still runs.',
   'answer-shared': 'The same question was answered a moment ago.',

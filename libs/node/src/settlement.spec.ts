@@ -93,7 +93,7 @@ describe('what an allow means', () => {
     settle(check, identity, { ...allow, user: 'anna' });
     await eventually(() => written.length === 1);
     expect(written).toEqual(['known at portal']);
-    settle(check, identity, { ...allow, user: 'anna' }, true);
+    settle(check, identity, { ...allow, user: 'anna' }, { unguarded: true });
     await eventually(() => written.length === 3);
     expect(written).toContain('session astra-1/42');
   });

@@ -8,6 +8,7 @@ import type {
   Identity,
   KnownViewers,
   Log,
+  Question,
   SessionRegistry,
 } from '#usher/domain';
 import type { Config } from '#usher/config';
@@ -22,10 +23,15 @@ export interface SettlementParts {
 }
 
 /**
- * Writes down what an answer means: the session of an allow, and that its viewer is known. Not waited for. `observed`: the
- * answer goes to the edge as it is, whatever holds say.
+ * Writes down what an answer means: the session of an allow, and that its viewer is known. Not waited for. As it was
+ * asked: `unguarded`, the answer goes to the edge as it is, whatever holds say; `unopened`, who asked opens the session.
  */
-export type Settle = (check: Check, identity: Identity, answer: BackendAnswer, observed?: boolean) => void;
+export type Settle = (
+  check: Check,
+  identity: Identity,
+  answer: BackendAnswer,
+  asked?: Pick<Question, 'unguarded' | 'unopened'>,
+) => void;
 
 /**
  * Both commands leave in the tick in which it is called: with a worker's reply. What is lost because Redis is away,
@@ -34,7 +40,7 @@ export type Settle = (check: Check, identity: Identity, answer: BackendAnswer, o
 export function settlement({ config, clock, log, registry, known, holds }: SettlementParts): Settle {
   const traits = traitsOf(config);
   const life = { assumedLife: config.gateway.assumedLife };
-  return (check, identity, answer, observed = false) => {
+  return (check, identity, answer, { unguarded = false, unopened = false } = {}) => {
     // What a dialect means that only a later version speaks is known to the gateway that asked.
     if (answer.kind !== 'allow' || !Object.hasOwn(DIALECTS, check.dialect)) return;
     const { habit } = DIALECTS[check.dialect];
@@ -44,8 +50,8 @@ export function settlement({ config, clock, log, registry, known, holds }: Settl
     const { viewerKey, fingerprint } = identity;
     const failed = (error: unknown): void =>
       log.debug({ error, id: check.id }, 'a session could not be written; its gateway will');
-    const isHeld = !observed && holds.ofUser(namespace, user, viewerKey)?.effect === 'refuse';
-    if (!isHeld) registry.open(session).catch(failed);
+    const isHeld = !unguarded && holds.ofUser(namespace, user, viewerKey)?.effect === 'refuse';
+    if (!isHeld && !unopened) registry.open(session).catch(failed);
     known.remember(answer.backend, viewerKey, fingerprint, grant).catch(failed);
   };
 }

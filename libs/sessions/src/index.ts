@@ -60,3 +60,4 @@ export { EDGE_GROUPS, ListJob } from './jobs/list-job.js';
 export type { EdgeStatus, ListedEdge, ListJobParts } from './jobs/list-job.js';
 export { SweepJob } from './jobs/sweep-job.js';
 export type { SweepJobParts } from './jobs/sweep-job.js';
+export { Rounds } from './jobs/rounds.js';

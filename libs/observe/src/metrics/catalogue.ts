@@ -66,6 +66,12 @@ export const METRICS = {
     kind: 'counter',
     labels: ['mode', 'result'],
   }),
+  limitSurplus: define({
+    name: 'usher_limit_surplus_total',
+    help: 'Sessions that were found over a cap when devices were counted again (control only); observe: were not cut.',
+    kind: 'counter',
+    labels: ['mode'],
+  }),
   breakerState: define({
     name: 'usher_breaker_state',
     help: '1 for the state that the backend’s breaker is in: closed, suspended, half-open, ramping.',

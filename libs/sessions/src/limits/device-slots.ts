@@ -1,7 +1,7 @@
 import type { DeviceKind, LimitMode, OverLimit, SessionName } from '#usher/domain';
 import { aliveKey, decodeName, eventsKey } from '#usher/redis';
 import type { RedisArg, RedisClient } from '#usher/redis';
-import { memberOf, nameOf, userShardOf } from '../registry/session-names.js';
+import { allShards, boundUser, memberOf, nameOf, userShardOf } from '../registry/session-names.js';
 import { userValue } from '../registry/session-record.js';
 import { channelMark, recountKey, slotsKey } from './limit-keys.js';
 import { limitScript } from './limit-script.js';
@@ -54,6 +54,7 @@ export interface SlotWanted extends SessionName {
 /** Sessions that have to go: of one user, for one reason. */
 export interface Surplus {
   readonly namespace: string;
+  /** As his sessions' records have it: a long name is cut. */
   readonly user: string;
   readonly cap: number;
   /** Observed: they stay, and it is only told. */
@@ -75,6 +76,9 @@ export interface SlotGiven {
 
 /** The places under users' caps, in Redis. Both methods reject while Redis is away or late. */
 export class DeviceSlots {
+  /** All shards, by their number. */
+  readonly shards: readonly string[];
+
   constructor(
     private readonly redis: RedisClient,
     private readonly options: DeviceSlotsOptions,
@@ -82,6 +86,7 @@ export class DeviceSlots {
     if (!(options.shards >= 1)) throw new RangeError(`redis.shards: at least 1, not ${options.shards}`);
     if (!(options.life > 0))
       throw new RangeError(`what a sign of life gives: over 0 ms, not ${options.life}`);
+    this.shards = allShards(options.shards);
   }
 
   /** One round trip; idempotent. */
@@ -97,7 +102,7 @@ export class DeviceSlots {
     ];
     const surplus: Surplus = {
       namespace,
-      user,
+      user: boundUser(namespace, user),
       cap,
       mode,
       holdFor: Number(holdFor),

@@ -1,0 +1,38 @@
+import type { MetricRow } from '#usher/observe';
+import { DeviceSlots } from '#usher/sessions';
+import { evictions, type Evict } from './limit-evictions.js';
+import { ClusterLimits, type LimitCounts } from './limits.js';
+import type { ClusterNode } from './start-node.js';
+
+type LimitedNode = Pick<ClusterNode, 'config' | 'clock' | 'log' | 'redis' | 'registry' | 'holds'>;
+
+/** The caps on devices as a process of ours takes part in them: the places, who asks for one, and how somebody goes. */
+export interface NodeLimits {
+  readonly slots: DeviceSlots;
+  readonly limits: ClusterLimits;
+  readonly evict: Evict;
+}
+
+/** Costs nothing until somebody is admitted. */
+export function nodeLimits({ config, clock, log, redis, registry, holds }: LimitedNode): NodeLimits {
+  const { shards } = config.redis;
+  const slots = new DeviceSlots(redis, { shards, life: config.gateway.assumedLife });
+  const evict = evictions({
+    read: (name) => registry.read(name),
+    revoke: (session, reason) => registry.close(session, reason, { fingerprint: session.fingerprint }),
+    holds,
+    log,
+  });
+  return { slots, evict, limits: new ClusterLimits({ config, clock, log, redis, slots, evict }) };
+}
+
+/** Rows of METRICS.limitReached. */
+export function* limitRows(
+  counts: Readonly<Record<string, LimitCounts>>,
+): Generator<MetricRow<'mode' | 'result'>> {
+  for (const [mode, { refused, evicted, unchecked }] of Object.entries(counts)) {
+    for (const [result, value] of Object.entries({ refused, evicted, unchecked })) {
+      yield { value, labels: { mode, result } };
+    }
+  }
+}
