@@ -1,4 +1,5 @@
 import { nodeLimits } from '#usher/node';
+import { controlTypeOf } from '#usher/config';
 import { AstraSessionList, EDGE_GROUPS, Leases, ListJob, Reconciler, SweepJob } from '#usher/sessions';
 import type { ListedEdge } from '#usher/sessions';
 import type { ControlNode } from './control-node.js';
@@ -41,8 +42,9 @@ function leasesOf({ redis, clock, id, membership }: ControlNode, job: string, pa
 /** Only Astra has a list that we can read. */
 function listedEdges({ config }: ControlNode): ListedEdge[] {
   const edges: ListedEdge[] = [];
-  for (const [name, { dialect, control, listInterval }] of Object.entries(config.edges)) {
-    if (dialect !== 'astra' || control === undefined) continue;
+  for (const [name, edge] of Object.entries(config.edges)) {
+    const { control, listInterval } = edge;
+    if (control === undefined || controlTypeOf(edge) !== 'astra') continue;
     const list = new AstraSessionList(control);
     edges.push({ name, interval: listInterval, read: () => list.read() });
   }

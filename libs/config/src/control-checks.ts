@@ -12,7 +12,14 @@ const OF_DIALECT: Readonly<Record<string, ControlType | undefined>> = {
 };
 /** What the connection itself sends, or what must not be said twice. */
 const NOT_OURS: ReadonlySet<string> = new Set([
-  ...['connection', 'content-length', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding'],
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
   'upgrade',
 ]);
 

@@ -54,6 +54,10 @@ export type { Incomplete, OutageReport, OutageSummary, ReportColumn } from './ou
 export { OUTAGE_BOUNDS, OutageStore } from './outages/outage-store.js';
 export type { OutageBounds, OutageRecord } from './outages/outage-store.js';
 export type { TrustLimits } from './outages/trust-limit.js';
+export type { CutResult } from './cutting/cut-result.js';
+export { EdgeCutters } from './cutting/edge-cutters.js';
+export { GivenUpCuts } from './cutting/given-up-cuts.js';
+export type { GivenUpCut } from './cutting/given-up-cuts.js';
 export { Leases } from './jobs/leases.js';
 export type { LeasesOptions } from './jobs/leases.js';
 export { EDGE_GROUPS, ListJob } from './jobs/list-job.js';

@@ -50,11 +50,8 @@ export class FakeBox {
 
   async #play(): Promise<Played> {
     const { astra, query, ip, ua, path, host } = this.options;
-    const played = await astra.play({
-      ...{ ip, ua, path, host },
-      channel: this.#channel,
-      query: query(this.plays.length + 1),
-    });
+    const words = { channel: this.#channel, query: query(this.plays.length + 1) };
+    const played = await astra.play({ ip, ua, path, host, ...words });
     this.plays.push(played);
     if (played.allowed) void astra.ended(played.sessionId).then(() => this.#comeBack(played.sessionId));
     return played;

@@ -78,7 +78,7 @@ export class FakeMediaMtx extends FakeEdgeApi {
     );
     if (kind === undefined) return noSuchCall;
     if (method === 'POST' && call === 'kick' && kind === list) return this.#kick(kind, id);
-    if (method === 'GET' && call === 'get' && kind !== list) return this.#connection(id);
+    if (method === 'GET' && call === 'get' && kind !== list) return this.#connection(kind, id);
     if (method === 'GET' && call === 'list' && kind === list) return this.#list(kind);
     return noSuchCall;
   }
@@ -90,8 +90,8 @@ export class FakeMediaMtx extends FakeEdgeApi {
     return json({ status: 'ok' });
   }
 
-  #connection(id: string): EdgeApiReply {
-    const player = this.#players.find(({ connection }) => connection === id);
+  #connection(kind: MediaMtxKind, id: string): EdgeApiReply {
+    const player = this.#players.find((one) => one.kind === kind && one.connection === id);
     if (player === undefined) return problem(404, 'connection not found');
     const { namesSessions = true } = this.options;
     return json({ id, remoteAddr: player.remoteAddr, ...(namesSessions ? { session: player.id } : {}) });

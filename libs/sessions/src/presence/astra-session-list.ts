@@ -1,13 +1,10 @@
+import { controlAddress } from '../cutting/control-address.js';
+import { callEdge } from '../cutting/edge-call.js';
+import type { EdgeAnswer, EdgeApi } from '../cutting/edge-call.js';
 import { readSessionList } from './listed-session.js';
 import type { ListedSession } from './listed-session.js';
 
-export interface AstraControl {
-  /** The edge's own API: `http://host:8000`. */
-  readonly url: string;
-  /** Basic auth; without a user none is sent. */
-  readonly user?: string;
-  readonly password?: string;
-}
+export type AstraControl = EdgeApi;
 
 export interface AstraSessionListOptions {
   /** For the whole answer, ms. Default 5,000. */
@@ -31,66 +28,37 @@ export class AstraSessionList {
 
   /** Throws where the address is none. Credentials in it are used where none are given apart. */
   constructor(control: AstraControl, options: AstraSessionListOptions = {}) {
-    const url = new URL(control.url);
-    const isApart = control.user !== undefined && control.user !== '';
-    const user = isApart ? control.user : decodeURIComponent(url.username);
-    const password = isApart ? (control.password ?? '') : decodeURIComponent(url.password);
-    url.username = '';
-    url.password = '';
-    url.search = '';
-    url.hash = '';
-    if (!/\/control\/?$/.test(url.pathname)) url.pathname = `${url.pathname.replace(/\/$/, '')}/control/`;
-    this.#address = url.href;
-    this.#headers = {
-      'content-type': 'application/json',
-      ...(user === ''
-        ? {}
-        : { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` }),
-    };
+    const { address, headers } = controlAddress(control);
+    this.#address = address;
+    this.#headers = headers;
     this.#timeout = options.timeout ?? 5_000;
     this.#maxBytes = options.maxBytes ?? 32 * 1024 * 1024;
   }
 
   /** Rejects with SessionListError: no connection, too late, not 200, too large, or no list. */
   async read(): Promise<ListedSession[]> {
-    let text: string;
-    try {
-      text = await this.#ask();
-    } catch (error) {
-      if (error instanceof SessionListError) throw error;
-      throw new SessionListError(`${this.#address}: ${reasonOf(error, this.#timeout)}`, { cause: error });
+    const { status, body } = await this.#ask();
+    if (status !== 200) {
+      const hint = status === 401 || status === 403 ? ': check user and password' : '';
+      throw new SessionListError(`${this.#address}: status ${status}${hint}`);
     }
-    const list = readSessionList(parsed(text));
+    const list = readSessionList(parsed(body));
     if (list === undefined) throw new SessionListError(`${this.#address}: the answer is no session list`);
     return list;
   }
 
-  async #ask(): Promise<string> {
-    const response = await fetch(this.#address, {
+  async #ask(): Promise<EdgeAnswer> {
+    const request = {
       method: 'POST',
+      url: this.#address,
       headers: this.#headers,
       body: '{"cmd":"sessions"}',
-      redirect: 'manual',
-      signal: AbortSignal.timeout(this.#timeout),
-    });
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      const hint = response.status === 401 || response.status === 403 ? ': check user and password' : '';
-      throw new SessionListError(`${this.#address}: status ${response.status}${hint}`);
+    };
+    try {
+      return await callEdge(request, { timeout: this.#timeout, maxBytes: this.#maxBytes });
+    } catch (error) {
+      throw new SessionListError(error instanceof Error ? error.message : 'failed', { cause: error });
     }
-    return this.#bodyOf(response);
-  }
-
-  async #bodyOf(response: Response): Promise<string> {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of response.body ?? []) {
-      const bytes = chunk as Uint8Array;
-      size += bytes.length;
-      if (size > this.#maxBytes) throw new SessionListError(`${this.#address}: over ${this.#maxBytes} bytes`);
-      chunks.push(bytes);
-    }
-    return Buffer.concat(chunks).toString('utf8');
   }
 }
 
@@ -100,16 +68,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function reasonOf(error: unknown, timeout: number): string {
-  const { name, message, cause } = describe(error);
-  if (name === 'TimeoutError') return `no answer within ${timeout} ms`;
-  // fetch hides what happened behind "fetch failed".
-  return describe(cause).message ?? message ?? 'failed';
-}
-
-/** By its shape: an error of the platform's own fetch need not be an Error of this realm. */
-function describe(error: unknown): { name?: string; message?: string; cause?: unknown } {
-  return typeof error === 'object' && error !== null ? error : {};
 }

@@ -45,6 +45,28 @@ export function matchSessions(
   return { sessions: matched, byId, byFacts: matched.length - byId, foreign: listed.length - matched.length };
 }
 
+/** Under which ids an edge's list may name a session. */
+export interface Listed {
+  /** By the session's own id, which nothing contradicts. */
+  readonly same?: string;
+  /** By channel, address and start, where the own id is not there. They may be other sessions' ids. */
+  readonly alike: readonly string[];
+}
+
+/** Finds one of our sessions in its edge's list, in the ways of `matchSessions`. */
+export function findListed(listed: readonly ListedSession[], session: Session, now: number): Listed {
+  const same = listed.find((one) => one.id === session.sessionId && !contradicts(one, session));
+  if (same !== undefined) return { same: same.id, alike: [] };
+  const place = placeOf(session.channel, plainAddress(session.ip));
+  const alike = listed.filter(
+    ({ channel, ip, uptime }) =>
+      uptime !== undefined &&
+      placeOf(channel, ip) === place &&
+      Math.abs(session.openedAt - (now - uptime)) <= START_TOLERANCE,
+  );
+  return { alike: alike.map(({ id }) => id).filter((id) => id !== undefined) };
+}
+
 function contradicts(listed: ListedSession, session: Session): boolean {
   return (
     (listed.channel !== undefined &&
