@@ -17,6 +17,7 @@ export function crossCheck(config: Config): Problem[] {
     ...missingRoutes(config),
     ...sharedAddresses(config),
     ...sharedGrants(config),
+    ...sharedWebhookNames(config),
     ...outageProblems(config),
     ...sharedTokens(config),
   ];
@@ -210,5 +211,13 @@ function sharedTokens({ control: { tokens } }: Config): Problem[] {
     return before.some((other) => other.token === token)
       ? [{ path: [...path, 'token'], message: 'somebody else has the same token' }]
       : [];
+  });
+}
+
+function sharedWebhookNames({ webhooks }: Config): Problem[] {
+  return webhooks.flatMap(({ name }, at) => {
+    const first = webhooks.findIndex((other) => other.name === name);
+    const path = ['webhooks', at, 'name'];
+    return first < at ? [{ path, message: `webhooks[${first}] has this name too; give it another one` }] : [];
   });
 }

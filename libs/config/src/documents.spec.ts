@@ -65,7 +65,8 @@ describe('maskConfig', () => {
         load(`secret: [hunter2hunter2hunter2]
 redis: { cluster: true, url: "redis://hunter2:hunter2@a:1,redis://b:2" }
 edges: { a: { secret: hunter2hunter2, control: { url: http://c/, user: me, password: hunter2 } } }
-backends: { p: { type: http, url: "http://u:hunter2@h/check?key=hunter2", device: mac } }`),
+backends: { p: { type: http, url: "http://u:hunter2@h/check?key=hunter2", device: mac } }
+webhooks: [{ name: w, url: "http://u:hunter2@w/", secret: hunter2hunter2hunter2 }]`),
       ),
     );
     expect(shown).not.toContain('hunter2');
@@ -81,7 +82,9 @@ backends: { p: { type: http, url: "http://u:hunter2@h/check?key=hunter2", device
   });
 
   it('shows what would load again as it was', () => {
-    const config = load(exampleFile().replace('password: change me', "password: ''"));
+    // But for secrets.
+    const example = exampleFile().replace('password: change me', "password: ''");
+    const config = load(example.replace(/^webhooks:\n.*\n/m, ''));
     const shown = load(stringify(maskConfig(config)));
     expect(shown).toEqual(config);
   });

@@ -7,7 +7,7 @@ export type { LoadConfigInput, LoadedConfig } from './load-config.js';
 export { ConfigError } from './problem.js';
 export { exampleFile } from './example.js';
 export { maskConfig } from './mask.js';
-export { configSchema } from './schema.js';
+export { configSchema, webhookSchema } from './schema.js';
 export { withSettings } from './settings-table.js';
 export { showDuration, showSize } from './units.js';
 export type {
@@ -21,4 +21,5 @@ export type {
   GuardConfig,
   RedisConfig,
   RouteConfig,
+  WebhookConfig,
 } from './schema.js';

@@ -289,6 +289,34 @@ ${last}`;
   expect(load(routes('  - { backend: a }')).warnings).toEqual([]);
 });
 
+describe('webhooks', () => {
+  const webhook = (more: string): string => `${BACKEND}webhooks: [{ name: one, url: http://h/, ${more} }]`;
+
+  it('have all but name, address and secret by default; one secret or several', () => {
+    const { webhooks } = load(webhook('secret: sixteen characters or more')).config;
+    expect(webhooks).toMatchObject([
+      {
+        secret: ['sixteen characters or more'],
+        events: ['session.*'],
+        timeout: 10_000,
+        retryFor: 86_400_000,
+      },
+    ]);
+    const two = 'secret: [sixteen characters or more, whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw], events: ["*"]';
+    expect(load(webhook(two)).config.webhooks[0]!.secret).toHaveLength(2);
+  });
+
+  it('are refused where a secret, a type or a name cannot be', () => {
+    expect(problems(webhook('secret: short')).join()).toContain('at least 16');
+    expect(problems(webhook('secret: whsec_not*base64*at*all')).join()).toContain('base64');
+    expect(problems(webhook('secret: sixteen characters or more, events: [Session]')).join()).toContain(
+      'session.*',
+    );
+    const entry = '{ name: one, url: http://h/, secret: sixteen characters or more }';
+    expect(problems(`${BACKEND}webhooks: [${entry}, ${entry}]`).join()).toContain('has this name too');
+  });
+});
+
 describe('a configuration of auth-proxy', () => {
   it('is run with its own meaning, and the start says so', () => {
     const { config, warnings } = load(

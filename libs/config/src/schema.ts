@@ -385,6 +385,50 @@ export const routeSchema = z.strictObject({
     .meta({ description: 'Of one user at once. Default: the backend’s.', examples: [1] }),
 });
 
+/** As text, or as Standard Webhooks writes it: `whsec_` and base64. */
+const webhookSecret = z
+  .string()
+  .min(16)
+  .regex(/^(?!whsec_)|^whsec_[A-Za-z0-9+/]{22,}={0,2}$/, 'after whsec_ base64 of at least 16 bytes');
+
+export const webhookSchema = z.strictObject({
+  name: name.describe('Stands in the log, in metrics and with what could not be delivered; unique.'),
+  url: httpUrl.meta({
+    description: 'Where events are posted to. User and password in it are sent as basic auth.',
+    secret: 'address',
+  }),
+  secret: z
+    .union(
+      [webhookSecret.transform((one) => [one]), z.array(webhookSecret).min(1).max(4)],
+      'a secret of at least 16 characters (after whsec_ base64), or a list of such',
+    )
+    .meta({
+      description: 'Signs deliveries (docs/events.md); whsec_… is base64. Of several each one signs.',
+      secret: 'all',
+    }),
+  events: z
+    .array(z.string().regex(/^(\*|[a-z][a-z.-]{0,62}\*?)$/, 'a type such as session.closed, session.*, or *'))
+    .min(1)
+    .default(['session.*'])
+    .describe('Which events, by type: session.closed, session.*, or * for all.'),
+  timeout: durationOf(100).default(10_000).describe('For one delivery, connection included.'),
+  batch: z.int().min(1).max(1_000).default(100).describe('Events in one delivery, at most.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(32)
+    .default(4)
+    .describe('Deliveries at once from each control process; events of one session never are.'),
+  retryFor: durationOf(1_000)
+    .default(86_400_000)
+    .describe('What could not be delivered so long after it happened becomes a dead letter.'),
+  backlog: z
+    .int()
+    .min(100)
+    .default(100_000)
+    .describe('Events that wait for it, at most; then the oldest are dropped. About 700 bytes each.'),
+});
+
 export const adminTokenSchema = z.strictObject({
   name: name.describe('Who it is: stands in the audit log.'),
   role: z
@@ -521,11 +565,22 @@ export const configSchema = z.strictObject({
         { group: 'both' },
       ],
     }),
+  webhooks: z
+    .array(webhookSchema)
+    .max(50)
+    .default([])
+    .meta({
+      description: 'Who is told what happens: lifecycle events, signed, by HTTP POST (docs/events.md).',
+      examples: [
+        { name: 'billing', url: 'https://billing.example.com/usher', secret: 'sixteen or more characters' },
+      ],
+    }),
 });
 
 export type Config = z.output<typeof configSchema>;
 export type RedisConfig = Config['redis'];
 export type GatewayConfig = Config['gateway'];
+export type WebhookConfig = z.output<typeof webhookSchema>;
 export type AdminTokenConfig = z.output<typeof adminTokenSchema>;
 export type EdgeConfig = z.output<typeof edgeSchema>;
 export type BackendConfig = z.output<typeof backendSchema>;

@@ -1,5 +1,6 @@
 import { Queue, WaitingError, Worker, type Job, type JobsOptions } from 'bullmq';
 import type { Random } from '#usher/domain';
+import { doubled } from './backoff.js';
 import type { AddOptions, JobCounts, JobDefinition, JobQueue, WorkedJob } from './job-queue.js';
 import type { QueueConnections } from './queue-connections.js';
 
@@ -49,7 +50,7 @@ export class BullQueue<Data> implements JobQueue<Data> {
       attempts,
       backoff: { type: 'usher' },
       removeOnComplete: true,
-      removeOnFail: { age: Math.ceil(failed.age / 1_000), count: failed.count },
+      removeOnFail: failed.count === 0 ? true : { age: Math.ceil(failed.age / 1_000), count: failed.count },
       stackTraceLimit: 0,
     };
     const { connections, lock = LOCK } = parts;
@@ -192,11 +193,6 @@ export async function removeQueue(name: string, { adding }: QueueConnections): P
   } finally {
     await settled(queue.close(), CUT_WITHIN);
   }
-}
-
-/** `first`, twice that after the second failure, and so on up to `most`. */
-export function doubled(attempt: number, first: number, most: number): number {
-  return Math.min(most, first * 2 ** Math.min(attempt - 1, 30));
 }
 
 function workedJob<Data>(job: Job<Data, void, string>): WorkedJob<Data> {

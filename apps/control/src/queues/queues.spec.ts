@@ -2,7 +2,7 @@ import { silentLog } from '#usher/domain';
 import { ManualClock, eventually, startRedis, startRedisCluster } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
 import type { RedisSettings } from '#usher/redis';
-import { doubled } from './bull-queue.js';
+import { doubled } from './backoff.js';
 import type { WorkedJob } from './job-queue.js';
 import { Queues } from './queues.js';
 

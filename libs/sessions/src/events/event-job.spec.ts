@@ -133,7 +133,7 @@ describe('EventJob', () => {
     await job.look();
     await registry.open(aSession('1', { fingerprint: 'another' }));
     await job.look();
-    await registry.close(name, 'hand');
+    await registry.close(name, 'kicked');
     await job.look();
     const [first, replaced, second, closed] = events;
     expect(events.map(({ type }) => type)).toEqual([
