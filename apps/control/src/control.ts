@@ -9,6 +9,8 @@ import { METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/
 import { countSessions, SweepJob, ListJob } from '#usher/sessions';
 import { startApi, type Api } from './api/api.js';
 import type { ControlNode } from './control-node.js';
+import { ControlEvents, ControlQueues } from './events/control-events.js';
+import { readEventMetrics } from './events/event-metrics.js';
 import { limitsJob, listJob, sweepJob } from './jobs.js';
 import { LimitsJob } from './limits-job.js';
 
@@ -53,6 +55,12 @@ export class ControlModule {
       providers: [
         { provide: ListJob, useFactory: () => listJob(node) },
         { provide: SweepJob, useFactory: () => sweepJob(node) },
+        { provide: ControlQueues, useFactory: () => ControlQueues.of(node) },
+        {
+          provide: ControlEvents,
+          useFactory: (queues: ControlQueues) => new ControlEvents(node, queues),
+          inject: [ControlQueues],
+        },
         { provide: LimitsJob, useFactory: () => limitsJob(node) },
         {
           provide: Jobs,
@@ -65,7 +73,7 @@ export class ControlModule {
 }
 
 /**
- * Runs the jobs of the cluster (session lists of edges, the sweep) and the admin API. Starts without Redis and without
+ * Runs the jobs of the cluster (session lists of edges, the sweep, events to webhooks) and the admin API. Starts without Redis and without
  * any edge. Rejects where the API's port or token cannot be had.
  */
 export async function startControl({ node, metrics }: ControlParts): Promise<Control> {
@@ -75,6 +83,8 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
   });
   const lists = app.get(ListJob);
   const sweep = app.get(SweepJob);
+  const events = app.get(ControlEvents);
+  readEventMetrics(events, metrics);
   const api = await startApi(node).catch(async (error: unknown) => {
     await app.close();
     throw error;
@@ -92,8 +102,12 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
     health: {
       name: 'control',
       ready: () => true,
-      degraded: () => degradations(node, lists),
-      details: () => ({ swept: sweep.closed, edges: Object.fromEntries(lists.statuses()) }),
+      degraded: () => [...degradations(node, lists), ...events.webhooks.problems()],
+      details: () => ({
+        swept: sweep.closed,
+        edges: Object.fromEntries(lists.statuses()),
+        webhooks: events.webhooks.statuses(),
+      }),
     },
     close: async () => {
       await api.close();

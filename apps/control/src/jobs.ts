@@ -33,7 +33,8 @@ export function limitsJob(node: ControlNode): LimitsJob {
   return new LimitsJob({ slots, evict, mode, log, leases: leasesOf(node, 'limits', registry.shards) });
 }
 
-function leasesOf({ redis, clock, id, membership }: ControlNode, job: string, parts: number): Leases {
+/** A job's parts, divided among the living controls. */
+export function leasesOf({ redis, clock, id, membership }: ControlNode, job: string, parts: number): Leases {
   const sharers = (): number =>
     membership.nodes().filter(({ role }) => role.split('+').includes('control')).length;
   return new Leases(redis, clock, { job, parts, owner: id, sharers });

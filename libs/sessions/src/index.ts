@@ -23,6 +23,7 @@ export { Reconciler } from './presence/reconciler.js';
 export type { Reconciled, ReconcilerOptions } from './presence/reconciler.js';
 export { SessionsWebhook } from './presence/sessions-webhook.js';
 export type { WebhookResult } from './presence/sessions-webhook.js';
+export { allShards } from './registry/session-names.js';
 export { EventJob } from './events/event-job.js';
 export type { EventJobParts, TakeEvents } from './events/event-job.js';
 export { EventReader } from './events/event-reader.js';

@@ -138,6 +138,48 @@ export const METRICS = {
     kind: 'counter',
     labels: [],
   }),
+  eventsConsumed: define({
+    name: 'usher_events_consumed_total',
+    help: 'Lifecycle events that control read and handed on, by type.',
+    kind: 'counter',
+    labels: ['type'],
+  }),
+  eventsLag: define({
+    name: 'usher_events_lag',
+    help: 'Lifecycle events that wait to be read, in the shards that this control has.',
+    kind: 'gauge',
+    labels: [],
+  }),
+  eventsMissed: define({
+    name: 'usher_events_missed_total',
+    help: 'Lifecycle events that were pushed out of their streams before control read them.',
+    kind: 'counter',
+    labels: [],
+  }),
+  webhookDeliveries: define({
+    name: 'usher_webhook_deliveries_total',
+    help: 'Tries to deliver to a webhook’s receiver: delivered, failed (tried again), gone (410).',
+    kind: 'counter',
+    labels: ['receiver', 'result'],
+  }),
+  webhookEvents: define({
+    name: 'usher_webhook_events_total',
+    help: 'Events for a webhook’s receiver: delivered, dead (given up, a dead letter), dropped (too many, or it is gone).',
+    kind: 'counter',
+    labels: ['receiver', 'result'],
+  }),
+  webhookWaiting: define({
+    name: 'usher_webhook_waiting',
+    help: 'Events that wait for a webhook’s receiver, of the whole cluster; counted every few seconds.',
+    kind: 'gauge',
+    labels: ['receiver'],
+  }),
+  webhookDeadLetters: define({
+    name: 'usher_webhook_dead_letters',
+    help: 'Events that were given up and are kept to be sent again, of the whole cluster.',
+    kind: 'gauge',
+    labels: [],
+  }),
   redisAway: define({
     name: 'usher_redis_away',
     help: '1 while Redis is taken for away.',
