@@ -1,3 +1,4 @@
+import { controlTypeOf } from './control-checks.js';
 import type { Problem } from './problem.js';
 import type { Config } from './schema.js';
 
@@ -5,21 +6,19 @@ import type { Config } from './schema.js';
 export function limitWarnings(config: Config): Problem[] {
   const { limits, edges } = config;
   if (limits.mode !== 'enforce' || !hasCaps(config)) return [];
-  const names = Object.keys(edges);
-  if (names.length === 0) {
+  const all = Object.entries(edges);
+  if (all.length === 0) {
     const message = 'no edges are configured, so nobody tells when a session ends: it counts for nothing';
     return [{ path: ['limits', 'mode'], message }];
   }
-  const unheard = names.filter((name) => edges[name]!.control === undefined);
-  return unheard.map((name) => ({
-    path: ['edges', name],
-    message: `limits are enforced, and it has no control: ${withoutControl(limits.over)}`,
-  }));
-}
-
-function withoutControl(over: Config['limits']['over']): string {
-  const ends = 'unless it asks again by itself its sessions count for nothing';
-  return over === 'evict' ? `${ends}, and none of them can be evicted` : ends;
+  return all.flatMap(([name, edge]) => {
+    const type = controlTypeOf(edge);
+    if (type === 'astra') return [];
+    const unlisted =
+      'limits are enforced, and it has no session list: unless it asks again nothing there counts';
+    const uncut = limits.over === 'evict' && type === undefined ? ', and nobody there can be evicted' : '';
+    return [{ path: ['edges', name], message: unlisted + uncut }];
+  });
 }
 
 function hasCaps({ limits, backends, routes }: Config): boolean {

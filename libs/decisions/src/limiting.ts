@@ -53,7 +53,13 @@ export class Limiting {
     if (holds.ofUser(namespace, user, viewerKey) !== undefined) return undefined;
     const { edge, sessionId, channel, path } = check;
     return {
-      ...{ edge, sessionId, namespace, user, viewerKey, habit, cap },
+      edge,
+      sessionId,
+      namespace,
+      user,
+      viewerKey,
+      habit,
+      cap,
       channel: channel === '' ? path : channel,
       device: deviceOf(context, backend),
       asksAgainAfter: answer.authDuration === undefined ? ASKED_AGAIN_AFTER : answer.authDuration * 1000,

@@ -133,7 +133,12 @@ export class ClusterLimits implements DeviceLimits {
     const { edge, sessionId, namespace, user, viewerKey, channel, path } = session;
     const isNamed = viewerKeyOf(session, undefined) !== viewerKey;
     return {
-      ...{ edge, sessionId, namespace, user, viewerKey, habit: dialect.habit },
+      edge,
+      sessionId,
+      namespace,
+      user,
+      viewerKey,
+      habit: dialect.habit,
       channel: channel === '' ? path : channel,
       device: isNamed ? 'named' : backend.type === 'ministra' ? 'user' : 'guess',
       asksAgainAfter: Math.max(0, session.authorizedUntil - session.openedAt),
