@@ -1,5 +1,5 @@
-import { nodeLimits } from '#usher/node';
 import { controlTypeOf } from '#usher/config';
+import { nodeLimits } from '#usher/node';
 import { AstraSessionList, EDGE_GROUPS, Leases, ListJob, Reconciler, SweepJob } from '#usher/sessions';
 import type { ListedEdge } from '#usher/sessions';
 import type { ControlNode } from './control-node.js';

@@ -18,6 +18,7 @@ import { Queues } from '../queues/queues.js';
 import { CutJob, TooManyCutsError } from './cut-job.js';
 import type { CutJobParts } from './cut-job.js';
 import type { CutOrder, CutOutcome } from './cut-order.js';
+import { openCutting } from './cutting.js';
 
 const clock: Clock = { monotonic: () => performance.now(), now: () => Date.now() };
 /** Retries come at once, and have all the time that a busy machine needs. */
@@ -51,8 +52,7 @@ interface Desk {
   readonly queues: Queues;
 }
 
-/** A control that cuts. */
-function aDesk(parts: Partial<CutJobParts> = {}): Desk {
+function someQueues(): Queues {
   const queues = new Queues({
     redis: { url: server.url },
     id: 'c',
@@ -61,6 +61,12 @@ function aDesk(parts: Partial<CutJobParts> = {}): Desk {
     log: silentLog,
   });
   open.push(queues);
+  return queues;
+}
+
+/** A control that cuts. */
+function aDesk(parts: Partial<CutJobParts> = {}): Desk {
+  const queues = someQueues();
   const ended: Ended[] = [];
   const job = new CutJob({
     queues,
@@ -124,11 +130,18 @@ describe('an order to cut', () => {
     const astra = await startFakeAstra({ auth: auth.url, user: 'usher', password: 'pw' });
     const mtx = await startFakeMediaMtx();
     open.push(...[auth, astra, mtx].map((one) => ({ close: () => one.stop() })));
-    const cutters = edges({
-      astra: { control: { url: astra.url, user: 'usher', password: 'pw' } },
-      mtx: { control: { type: 'mediamtx', url: mtx.url } },
+    const config = configSchema.parse({
+      edges: {
+        astra: { control: { url: astra.url, user: 'usher', password: 'pw' } },
+        mtx: { control: { type: 'mediamtx', url: mtx.url } },
+      },
     });
-    const { job, ended } = aDesk({ cutters });
+    const ended: Ended[] = [];
+    const node = { config, registry, redis, clock, random: Math.random, log: silentLog };
+    const { job, cutters, givenUp } = openCutting(node, someQueues(), (order, outcome) => {
+      ended.push({ ...order, outcome });
+    });
+    expect(['astra', 'mtx', 'plain'].map((edge) => cutters.canCut(edge))).toEqual([true, true, false]);
     await astra.play({ channel: 'a001', sessionId: '41' });
     await astra.play({ channel: 'a001', sessionId: '42' });
     const sessionId = mtx.play('rtspsessions');
@@ -148,7 +161,7 @@ describe('an order to cut', () => {
     });
     expect(astra.sessions.map(({ client_id }) => client_id)).toEqual(['41']);
     expect(mtx.playing).toEqual([]);
-    expect(await new GivenUpCuts(redis).list()).toEqual([]);
+    expect(await givenUp.list()).toEqual([]);
   });
 
   it('holds no more of a session than its name', async () => {
