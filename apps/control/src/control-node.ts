@@ -15,4 +15,10 @@ export type ControlNode = Pick<
   | 'adapters'
   | 'known'
   | 'holds'
+  | 'sealer'
+  | 'bus'
+  | 'questions'
+  | 'backends'
+  | 'settle'
+  | 'events'
 >;

@@ -9,6 +9,7 @@ import { METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/
 import { countSessions, SweepJob, ListJob } from '#usher/sessions';
 import { startApi, type Api } from './api/api.js';
 import type { ControlNode } from './control-node.js';
+import { outageJob } from './outages/outages.js';
 import { ControlEvents, ControlQueues } from './events/control-events.js';
 import { readEventMetrics } from './events/event-metrics.js';
 import { limitsJob, listJob, sweepJob } from './jobs.js';
@@ -89,6 +90,8 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
     await app.close();
     throw error;
   });
+  const outages = outageJob(node);
+  outages.start();
   const { counts } = app.get(LimitsJob);
   metrics.read(METRICS.limitSurplus, () =>
     Object.entries(counts).map(([mode, value]) => ({ value, labels: { mode } })),
@@ -110,7 +113,7 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
       }),
     },
     close: async () => {
-      await api.close();
+      await Promise.all([api.close(), outages.stop()]);
       await app.close();
     },
   };

@@ -103,6 +103,29 @@ const theReport = async () => {
 };
 const column = (sessions: number, viewerMinutes: number) => ({ sessions, viewerMinutes });
 
+describe('while an operator keeps a backend from being asked', () => {
+  const trusted = (ledger: OutageLedger, sessionId: string): void => {
+    const session = aSession({ sessionId, source: 'fail-open' });
+    const standIn = { allow: true, source: 'fail-open', because: 'backend', backend: 'portal' } as const;
+    ledger.note(check(sessionId), { ...standIn, switched: true, session });
+  };
+
+  it('no outage begins', async () => {
+    const ledger = ledgerOf('one');
+    trusted(ledger, '1');
+    await ledger.round();
+    expect([told, await listed()]).toEqual([[], []]);
+  });
+
+  it('one that lasts goes on', async () => {
+    const ledger = ledgerOf('one');
+    down(ledger);
+    trusted(ledger, '1');
+    await ledger.round();
+    expect((await theReport()).columns.onTrust.sessions).toBe(1);
+  });
+});
+
 describe('the ledger of an outage', () => {
   it('is opened once for two gateways, and has three columns with the minutes of each', async () => {
     const [one, two] = [ledgerOf('one'), ledgerOf('two')];

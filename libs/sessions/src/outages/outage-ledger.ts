@@ -27,6 +27,8 @@ export interface LedgerAnswer {
   readonly source: Source;
   readonly because?: Because;
   readonly backend?: string;
+  /** An operator switched the backend: by itself that is no outage, but one that lasts goes on. */
+  readonly switched?: boolean;
   readonly fingerprint?: string;
   /** Of an allow. */
   readonly session?: Session;
@@ -109,6 +111,8 @@ export class OutageLedger {
       return;
     }
     if (backend === '') return;
+    if (answer.switched === true && this.#lasting.get(keyOf(backend, because))?.downSince === undefined)
+      return;
     const outage = this.#outageOf(backend, because, now);
     const column = columnOfSource(answer.source);
     if (!allow) outage.refused += 1;

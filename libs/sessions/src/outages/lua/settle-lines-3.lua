@@ -12,6 +12,8 @@
 local lines, nodes, checks = KEYS[1], KEYS[2], KEYS[3]
 local start, at = tonumber(ARGV[1]), ARGV[#ARGV]
 local changed = 0
+-- What the backend said counts for more than what became of the session without that.
+local ANSWERED = { kept = true, cut = true, denied = true }
 
 -- One session of a column no longer runs since `since`; it played for `ms`.
 local function correct(node, column, since, ms)
@@ -40,7 +42,9 @@ for i = 2, #ARGV - 5, 5 do
       ms = string.format('%.0f', tonumber(ms) + played)
       since, untilTime = '0', ended
     end
-    if result ~= '' and (oldResult == '' or oldResult == 'not-checked') then oldResult, resultAt = result, at end
+    if result ~= '' and not ANSWERED[oldResult] and (ANSWERED[result] or oldResult ~= 'gone') then
+      oldResult, resultAt = result, at
+    end
     if guess == '1' then estimated = '1' end
     local new = table.concat({ node, from, since, untilTime, ms, base, oldResult, resultAt, estimated, json }, '|')
     if new ~= old then

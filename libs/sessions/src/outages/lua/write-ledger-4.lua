@@ -32,6 +32,12 @@ local function parse(line)
   return string.match(line, '^([^|]*)|(%-?%d*)|(%-?%d*)|(%-?%d*)|(%-?%d*)|(%d*)|([^|]*)|(%d*)|(%d*)|(.*)$')
 end
 
+-- Of two results the one that counts: what the backend said; that a session is gone says less than anything.
+local function stands(new, old)
+  if new == '' or new == 'gone' and old ~= '' then return old end
+  return new
+end
+
 local held = redis.call('HLEN', lines)
 local function put(at)
   local field, from, since, untilTime, ms = ARGV[at], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
@@ -42,7 +48,7 @@ local function put(at)
     local owner, oldFrom, oldSince, oldUntil, oldMs, oldBase, oldResult, oldAt, oldGuess, oldJson = parse(old)
     if owner ~= node then
       if oldSince ~= '0' or ms == '0' and since == '0' then
-        if result ~= '' and (oldResult == '' or oldResult == 'not-checked') then
+        if stands(result, oldResult) == result and result ~= '' then
           redis.call('HSET', lines, field, table.concat(
             { owner, oldFrom, oldSince, oldUntil, oldMs, oldBase, result, resultAt, oldGuess, oldJson }, '|'))
         end
@@ -54,7 +60,7 @@ local function put(at)
       base = oldBase
       if base ~= '' then from = oldFrom end
       -- What control found out meanwhile.
-      if result == '' then result, resultAt = oldResult, oldAt end
+      if stands(result, oldResult) ~= result then result, resultAt = oldResult, oldAt end
       if since == '0' or oldUntil == untilTime then estimated = oldGuess end
     end
     if json == '' then json = oldJson end

@@ -1,0 +1,206 @@
+import type { Clock, Log, Session, SessionName } from '#usher/domain';
+import type { RedisClient } from '#usher/redis';
+import {
+  columnOf,
+  isComplete,
+  noteLostNodes,
+  outageId,
+  QUIET,
+  Rounds,
+  settleLines,
+  type Leases,
+  type OutageLine,
+  type OutageName,
+  type OutageRecord,
+  type OutageResult,
+  type OutageStore,
+  type TellOutage,
+} from '#usher/sessions';
+import type { Loan, Rechecked } from './recheck.js';
+
+/** Between two rounds, ms. */
+const EVERY = 2_000;
+/** Gateways write what they have within this after an outage's end, ms. */
+const SETTLE_AFTER = 5_000;
+/** One that lives and has more to write is waited for so long, ms. */
+const PATIENCE = 600_000;
+/** A breaker is closed for so long, and nobody ended its outage, ms. */
+const FORGOTTEN = 10_000;
+
+/** A breaker as this process sees it; undefined: it cannot know. */
+export type BreakerView = { readonly closed: boolean; readonly since: number } | undefined;
+
+export interface OutageJobParts {
+  readonly redis: RedisClient;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly store: OutageStore;
+  /** One part: one process settles. */
+  readonly leases: Pick<Leases, 'renew' | 'holds' | 'release'>;
+  readonly registry: { readonly shards: number; read(name: SessionName): Promise<Session | undefined> };
+  readonly tell: TellOutage;
+  readonly backends: readonly string[];
+  /** Whether a process lives; undefined: heartbeats cannot be read. */
+  readonly lives: (node: string) => boolean | undefined;
+  readonly breaker: (backend: string) => BreakerView;
+  readonly afterOutage: (backend: string) => 'report' | 'cut';
+  readonly credential: (backend: string) => 'once' | 'reusable';
+  /** Asks about those who play on. */
+  readonly recheck: (
+    name: OutageName,
+    loans: readonly Loan[],
+    note: (loan: Loan, result: OutageResult) => Promise<void>,
+    signal: AbortSignal,
+  ) => Promise<Rechecked>;
+  /** Default 5,000 ms. */
+  readonly settleAfter?: number;
+  readonly every?: number;
+}
+
+/** Looks after the ledgers: notes who dies with something unsaid, ends what nobody ended, and settles what is over. */
+export class OutageJob {
+  /** Outages settled since the start. */
+  settled = 0;
+  readonly #rounds: Rounds;
+  readonly #settling = new Map<string, Promise<void>>();
+  readonly #ended = new AbortController();
+
+  constructor(private readonly parts: OutageJobParts) {
+    this.#rounds = new Rounds(parts.every ?? EVERY, () => this.round());
+  }
+
+  start(): void {
+    this.#rounds.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#ended.abort();
+    await this.#rounds.stop();
+    await Promise.all(this.#settling.values());
+    await this.parts.leases.release().catch(() => undefined);
+  }
+
+  /** Never rejects: what could not be done is done in the next round. */
+  async round(): Promise<void> {
+    const { redis, leases, backends, log } = this.parts;
+    if (redis.away) return;
+    try {
+      await leases.renew();
+      if (!leases.holds(0)) return;
+      for (const backend of backends) await this.#look(backend);
+    } catch (error) {
+      log.debug({ error }, 'outages could not be looked after; the next round goes on');
+    }
+  }
+
+  async #look(backend: string): Promise<void> {
+    const { store, clock, settleAfter = SETTLE_AFTER } = this.parts;
+    const { open, ended } = await store.pending(backend);
+    for (const name of open.values()) {
+      await this.#noteLost(name);
+      await this.#endForgotten(name);
+    }
+    for (const name of ended) {
+      const record = await store.record(name);
+      if (record?.end === undefined) await store.settled(name, clock.now());
+      else if (clock.now() >= record.end + settleAfter) await this.#begin(record);
+    }
+  }
+
+  /** While it lasts: the sooner it is noticed, the narrower is what the report calls incomplete. */
+  async #noteLost(name: OutageName): Promise<void> {
+    const { store, clock } = this.parts;
+    await noteLostNodes(store, name, (node) => this.#mayLive(node), clock.now());
+  }
+
+  /** No gateway that knew of it lives. */
+  async #endForgotten(name: OutageName): Promise<void> {
+    const { store, clock, breaker, tell } = this.parts;
+    const record = await store.record(name);
+    if (record === undefined) return;
+    const view = breaker(name.backend);
+    const isOver =
+      record.downSince !== undefined && view?.closed === true && clock.now() - view.since > FORGOTTEN;
+    if (record.downSince !== undefined && !isOver) return;
+    const at = isOver ? Math.max(view.since, record.lastAt) : undefined;
+    const end = await store.end(name, record.fault, at, QUIET);
+    if (end === undefined) return;
+    const { fault, start } = record;
+    tell('outage.ended', name.backend, { outage: outageId(name), fault, since: start, until: end });
+  }
+
+  /** One outage of a backend at a time; others of its outages wait. */
+  async #begin(record: OutageRecord): Promise<void> {
+    const { backend } = record.name;
+    const { end } = record;
+    if (end === undefined || this.#settling.has(backend) || (await this.#isStillWritten(record))) return;
+    const settling = this.#settle({ ...record, end })
+      .catch((error: unknown) =>
+        this.parts.log.warn({ error, backend }, 'an outage could not be settled; it is tried again'),
+      )
+      .finally(() => this.#settling.delete(backend));
+    this.#settling.set(backend, settling);
+  }
+
+  async #isStillWritten({ name, end = 0 }: OutageRecord): Promise<boolean> {
+    const { store, clock } = this.parts;
+    if (clock.now() > end + PATIENCE) return false;
+    const nodes = await store.nodes(name);
+    return nodes.some((node) => node.state === 'open' && this.#mayLive(node.node) && !isComplete(node));
+  }
+
+  async #settle(record: OutageRecord & { readonly end: number }): Promise<void> {
+    const { store, clock, tell } = this.parts;
+    const { name, fault } = record;
+    const { signal } = this.#ended;
+    await this.#noteLost(name);
+    const loans: Loan[] = [];
+    const lives = (node: string): boolean => this.#mayLive(node);
+    const settling = { ...this.parts, shards: this.parts.registry.shards, lives, signal };
+    const unasked = (line: OutageLine) => this.#unasked(name.backend, line);
+    for await (const { line, session } of settleLines({ ...settling, unasked }, record)) {
+      const column = columnOf(line.field);
+      if (column === undefined || unasked(line) !== undefined) continue;
+      const { edge, sessionId, fingerprint } = session;
+      loans.push({ field: line.field, column, session: { edge, sessionId }, fingerprint });
+    }
+    if (signal.aborted) return;
+    const asked = loans.length === 0 ? undefined : await this.#recheck(record, loans);
+    if (signal.aborted) return;
+    await store.settled(name, clock.now());
+    this.settled += 1;
+    const { answered, denied } = asked ?? {};
+    tell('outage.settled', name.backend, { outage: outageId(name), fault, asked: answered, refused: denied });
+  }
+
+  async #recheck({ name, start, fault }: OutageRecord, loans: readonly Loan[]): Promise<Rechecked> {
+    const { store, clock, recheck, tell } = this.parts;
+    const note = ({ field, column }: Loan, result: OutageResult): Promise<void> =>
+      store.settleLines(name, start, [{ field, column, result }], clock.now());
+    const asked = await recheck(name, loans, note, this.#ended.signal);
+    if (asked.kind === 'stopped') {
+      const { answered, denied } = asked;
+      await store.mark(name, 'cutStopped', `${denied} of ${answered} were refused`);
+      tell('outage.cut-stopped', name.backend, {
+        outage: outageId(name),
+        fault,
+        asked: answered,
+        refused: denied,
+      });
+    }
+    return asked;
+  }
+
+  /** Undefined: he will be asked about. */
+  #unasked(backend: string, { field }: OutageLine): OutageResult | undefined {
+    const { afterOutage, credential } = this.parts;
+    if (credential(backend) === 'once') return 'not-checkable';
+    // Who was known good owes nothing.
+    return afterOutage(backend) === 'report' || columnOf(field) === 'carried' ? 'not-checked' : undefined;
+  }
+
+  /** Without heartbeats nobody is taken for dead. */
+  #mayLive(node: string): boolean {
+    return this.parts.lives(node) !== false;
+  }
+}

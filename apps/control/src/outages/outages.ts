@@ -1,0 +1,125 @@
+import type { Asked, BackendAnswer, Check, CloseReason, Question, Session } from '#usher/domain';
+import type { ClusterNode } from '#usher/node';
+import { Leases, outageEvents, outageId, OutageReports, OutageStore } from '#usher/sessions';
+import type { OutageName } from '#usher/sessions';
+import { OutageJob, type BreakerView } from './outage-job.js';
+import { recheckOutage } from './recheck.js';
+
+/** Questions a second about an outage's loans; of a paced backend half of its pace at most. */
+const PACE = 50;
+/** Beyond the call's own time a worker that took it is given so long, ms. */
+const BEYOND_CALL = 5_000;
+const CHECK = 'check';
+
+/** What settling needs of the cluster's node. */
+export type OutageNode = Pick<
+  ClusterNode,
+  | 'id'
+  | 'config'
+  | 'log'
+  | 'random'
+  | 'clock'
+  | 'redis'
+  | 'sealer'
+  | 'registry'
+  | 'membership'
+  | 'bus'
+  | 'questions'
+  | 'backends'
+  | 'settle'
+  | 'gates'
+  | 'events'
+>;
+
+/** Looks after the ledgers of outages, in one control process at a time. */
+export function outageJob(node: OutageNode): OutageJob {
+  const { redis, clock, log, random, registry, config, events, membership } = node;
+  const store = new OutageStore(redis);
+  const { backends } = config;
+  const checkOf = checkReader(node, store);
+  return new OutageJob({
+    redis,
+    clock,
+    log,
+    store,
+    registry,
+    leases: new Leases(redis, clock, { job: 'outages', parts: 1, owner: node.id }),
+    tell: outageEvents(events, log),
+    backends: Object.keys(backends),
+    lives: (id) => (membership.alone ? undefined : membership.nodes().some((member) => member.id === id)),
+    breaker: (backend) => breakerOf(node, backend),
+    afterOutage: (backend) => backends[backend]?.afterOutage ?? 'report',
+    credential: (backend) => backends[backend]?.credential ?? 'once',
+    recheck: (name, loans, note, signal) =>
+      recheckOutage(
+        {
+          clock,
+          random,
+          checkOf,
+          read: (session) => registry.read(session),
+          ask: (question) => askLast(node, question),
+          revoke: (session, reason) => revoke(node, session, reason),
+          mayAsk: (backend) => breakerOf(node, backend)?.closed === true,
+          pace: (backend) => Math.min(PACE, (backends[backend]?.pace ?? Infinity) / 2),
+          note,
+          signal,
+        },
+        name,
+        loans,
+      ),
+  });
+}
+
+/** For operators: the outages of all configured backends. */
+export function outageReports({ redis, clock }: Pick<OutageNode, 'redis' | 'clock'>): OutageReports {
+  return new OutageReports(new OutageStore(redis), clock);
+}
+
+function breakerOf({ gates }: OutageNode, backend: string): BreakerView {
+  const status = gates.gates.get(backend)?.status();
+  return status === undefined || status.alone
+    ? undefined
+    : { closed: status.state === 'closed', since: status.since };
+}
+
+/** The check that a gateway sealed with a line. */
+function checkReader({ sealer }: OutageNode, store: OutageStore) {
+  return async (name: OutageName, field: string): Promise<Check | undefined> => {
+    const sealed = await store.sealedCheck(name, field);
+    const text = sealed && sealer.open(sealed, `outage ${outageId(name)} ${field}`);
+    // What opens was sealed by one of us.
+    return text === undefined || text === '' ? undefined : (JSON.parse(text) as Check);
+  };
+}
+
+/** Behind everybody else, through the workers; where none lives, by itself. Undefined: nobody took it. */
+async function askLast(node: OutageNode, question: Question): Promise<BackendAnswer | undefined> {
+  const { membership, bus, questions, backends, config, settle } = node;
+  const lane = question.target;
+  if (!membership.hasWorker(CHECK, lane)) {
+    const answer = await backends.ask(question);
+    settle(question.check, question.identity, answer);
+    return answer;
+  }
+  const timeout = config.backends[lane]?.timeout ?? 0;
+  const asked = await new Promise<Asked | undefined>((resolve) => {
+    const options = {
+      lane,
+      low: true,
+      deadlineAt: question.deadline,
+      replyWithinMs: timeout + BEYOND_CALL,
+      waitWhileFull: true,
+    };
+    bus.ask(CHECK, questions.encode(question), options, (outcome) =>
+      resolve(
+        outcome.kind === 'answered' ? { kind: 'answered', answer: outcome.data as BackendAnswer } : undefined,
+      ),
+    );
+  });
+  return asked?.kind === 'answered' ? asked.answer : undefined;
+}
+
+/** The session's record ends, and every gateway forgets it. */
+async function revoke({ registry }: OutageNode, session: Session, reason: CloseReason): Promise<boolean> {
+  return registry.close(session, reason, { fingerprint: session.fingerprint });
+}

@@ -1,0 +1,148 @@
+import type { BackendAnswer, Check, Session } from '#usher/domain';
+import type { OutageResult } from '#usher/sessions';
+import { recheckOutage, type Loan, type RecheckParts } from './recheck.js';
+
+const NAME = { backend: 'portal', tail: '1' };
+const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+const base = { backend: 'portal', tookMs: 1, status: 200 } as const;
+const ALLOW: BackendAnswer = { ...base, kind: 'allow', reason: 'backend-allowed' };
+const DENY: BackendAnswer = { ...base, kind: 'deny', reason: 'backend-denied', status: 403 };
+const AWAY: BackendAnswer = {
+  ...base,
+  kind: 'unavailable',
+  because: 'backend',
+  reason: 'backend-timeout',
+  detail: '',
+};
+
+const loans = (count: number): Loan[] =>
+  Array.from({ length: count }, (_, i) => ({
+    field: `t|${i}`,
+    column: 'onTrust',
+    session: { edge: 'astra-1', sessionId: String(i) },
+    fingerprint: 'same',
+  }));
+
+/** Sessions that all live; `answer` says what the backend says of each. */
+function world(answer: (sessionId: string) => BackendAnswer | undefined) {
+  const results = new Map<string, OutageResult>();
+  const cut: string[] = [];
+  const asked: string[] = [];
+  const ended = new AbortController();
+  const parts: RecheckParts = {
+    clock,
+    random: () => 0.5,
+    checkOf: async (_, field) => ({ sessionId: field.slice(2) }) as Check,
+    read: async ({ sessionId }) => ({ sessionId, fingerprint: 'same', state: 'on-trust' }) as Session,
+    ask: async ({ check }) => {
+      asked.push(check.sessionId);
+      return answer(check.sessionId);
+    },
+    revoke: async ({ sessionId }) => {
+      cut.push(sessionId);
+      return true;
+    },
+    mayAsk: () => true,
+    pace: () => 100_000,
+    note: async ({ session }, result) => void results.set(session.sessionId, result),
+    signal: ended.signal,
+  };
+  const count = (result: OutageResult): number =>
+    [...results.values()].filter((each) => each === result).length;
+  return { parts, results, cut, asked, count, ended };
+}
+
+const denyFirst = (many: number) => (id: string) => (Number(id) < many ? DENY : ALLOW);
+
+describe('asking about those who were let in', () => {
+  it('keeps whom the backend allows, and cuts whom it refuses', async () => {
+    const { parts, cut, count } = world(denyFirst(20));
+    expect(await recheckOutage(parts, NAME, loans(150))).toEqual({ kind: 'done', answered: 150, denied: 20 });
+    expect(cut).toHaveLength(20);
+    expect([count('kept'), count('cut')]).toEqual([130, 20]);
+  });
+
+  it('cuts nobody where more than 20 of the first 100 would be', async () => {
+    const { parts, cut, asked, results, count } = world(denyFirst(21));
+    expect((await recheckOutage(parts, NAME, loans(500))).kind).toBe('stopped');
+    expect(cut).toEqual([]);
+    expect(count('denied')).toBe(21);
+    expect(asked.length).toBeLessThan(120);
+    expect(results.size).toBe(500);
+    expect(count('not-checked')).toBe(500 - asked.length);
+  });
+
+  it('cuts nobody before the first 100 are answered', async () => {
+    const { parts, cut } = world((id) => (Number(id) < 5 ? DENY : ALLOW));
+    const cutAt: number[] = [];
+    let answered = 0;
+    const { ask, revoke } = parts;
+    const watched: RecheckParts = {
+      ...parts,
+      ask: async (question) => {
+        answered += 1;
+        return ask(question);
+      },
+      revoke: async (...given) => {
+        cutAt.push(answered);
+        return revoke(...given);
+      },
+    };
+    await recheckOutage(watched, NAME, loans(200));
+    expect(cut).toHaveLength(5);
+    expect(Math.min(...cutAt)).toBeGreaterThanOrEqual(100);
+  });
+
+  it('goes by all where there are fewer than 100', async () => {
+    const few = world(() => DENY);
+    expect((await recheckOutage(few.parts, NAME, loans(20))).kind).toBe('done');
+    expect(few.cut).toHaveLength(20);
+    const more = world(() => DENY);
+    expect((await recheckOutage(more.parts, NAME, loans(21))).kind).toBe('stopped');
+    expect(more.cut).toEqual([]);
+  });
+
+  it('goes on later after those who cannot be asked about, and gives up in the end', async () => {
+    let tries = 0;
+    const { parts, results } = world((id) => {
+      if (id === '0') return AWAY;
+      if (id === '1') return (tries += 1) < 3 ? undefined : ALLOW;
+      return ALLOW;
+    });
+    await recheckOutage(parts, NAME, loans(3));
+    expect(Object.fromEntries(results)).toEqual({ 0: 'not-checkable', 1: 'kept', 2: 'kept' });
+  });
+
+  it('asks nobody who is gone, is another by now, or whose check is not there', async () => {
+    const { parts, results, asked } = world(() => DENY);
+    const found: Record<string, Partial<Session> | undefined> = {
+      0: undefined,
+      1: { fingerprint: 'another' },
+      2: { fingerprint: 'same', state: 'revoked' },
+    };
+    const read: RecheckParts['read'] = async ({ sessionId }) =>
+      sessionId in found
+        ? (found[sessionId] as Session | undefined)
+        : ({ sessionId, fingerprint: 'same' } as Session);
+    const checkOf: RecheckParts['checkOf'] = async () => undefined;
+    await recheckOutage({ ...parts, read, checkOf }, NAME, loans(4));
+    expect(Object.fromEntries(results)).toEqual({ 0: 'gone', 1: 'gone', 2: 'gone', 3: 'not-checkable' });
+    expect(asked).toEqual([]);
+  });
+
+  it('keeps the pace', async () => {
+    const { parts } = world(() => ALLOW);
+    const started = performance.now();
+    await recheckOutage({ ...parts, pace: () => 100 }, NAME, loans(20));
+    // Nineteen pauses of 10 ms: sooner it cannot be.
+    expect(performance.now() - started).toBeGreaterThan(150);
+  });
+
+  it('waits while the backend cannot be asked, and is broken off by the end of the process', async () => {
+    const { parts, asked, ended, results } = world(() => DENY);
+    const going = recheckOutage({ ...parts, mayAsk: () => false }, NAME, loans(3));
+    ended.abort();
+    expect((await going).kind).toBe('broken-off');
+    expect([asked, [...results]]).toEqual([[], []]);
+  });
+});
