@@ -86,7 +86,12 @@ const newcomer = (changes: Partial<Newcomer> = {}): Newcomer => ({
 });
 
 const sessionOf = ({ edge, sessionId, channel, namespace, user, viewerKey }: Newcomer): Session => ({
-  ...{ edge, sessionId, channel, namespace, user, viewerKey },
+  edge,
+  sessionId,
+  channel,
+  namespace,
+  user,
+  viewerKey,
   fingerprint: key('f'),
   ip: '192.0.2.7',
   userAgent: '',
