@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ async function redisPid(folder: string): Promise<number> {
 describe('usher start, with nothing configured', () => {
   let folder: string;
   let usher: Program;
-  let ports: Record<'gateway' | 'health', number>;
+  let ports: Record<'gateway' | 'health' | 'control', number>;
   let taken: Server;
 
   const start = (env: Record<string, string> = {}): Program =>
@@ -45,7 +45,7 @@ describe('usher start, with nothing configured', () => {
       env: {
         USHER_GATEWAY_LISTEN: `127.0.0.1:${ports.gateway}`,
         USHER_HEALTH_GATEWAY: `127.0.0.1:${ports.health}`,
-        USHER_CONTROL_LISTEN: '127.0.0.1:0',
+        USHER_CONTROL_LISTEN: `127.0.0.1:${ports.control}`,
         ...env,
       },
     });
@@ -71,7 +71,7 @@ describe('usher start, with nothing configured', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'usher-start-'));
-    ports = { gateway: await freePort(), health: await freePort() };
+    ports = { gateway: await freePort(), health: await freePort(), control: await freePort() };
     taken = createServer();
     await once(taken.listen(0, '127.0.0.1'), 'listening');
     usher = start();
@@ -112,6 +112,20 @@ describe('usher start, with nothing configured', () => {
     expect(Object.keys((JSON.parse(body) as { details: object }).details)).toEqual(
       expect.arrayContaining(['gateway', 'worker']),
     );
+  });
+
+  it('serves the admin API to the holder of the token, and says where both are', async () => {
+    const file = join(folder, 'data', 'admin-token');
+    expect(usher.output()).toContain(
+      `curl -H "Authorization: Bearer $(cat ${file})" http://127.0.0.1:${ports.control}/api/v1/sessions`,
+    );
+    expect(usher.output()).toContain(`the admin token is in ${file}`);
+    const token = (await readFile(file, 'utf8')).trim();
+    expect(usher.output()).not.toContain(token);
+    const path = '/api/v1/sessions';
+    expect(await get(ports.control, path)).toMatchObject({ status: 401 });
+    const found = await get(ports.control, path, { authorization: `Bearer ${token}` });
+    expect(found).toMatchObject({ status: 200, body: expect.stringContaining('"address":"203.0.113.7"') });
   });
 
   it('a second one beside it names the port and the setting, and leaves the first one running', async () => {

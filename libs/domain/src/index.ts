@@ -41,6 +41,7 @@ export type {
 } from './ports.js';
 export { REASONS, reasonSentence } from './reason.js';
 export type { ReasonCode } from './reason.js';
+export { REMEDIES, remedyOf } from './remedy.js';
 export type { CloseReason, Presence, Session, SessionName, SessionState } from './session.js';
 export { NO_SWITCHES } from './switch.js';
 export type { Switch, Switches, SwitchKind, SwitchMode } from './switch.js';

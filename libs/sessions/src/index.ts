@@ -9,6 +9,8 @@ export { sweepShard } from './registry/sweeper.js';
 export type { SweepOptions, Swept } from './registry/sweeper.js';
 export { countSessions } from './registry/session-counts.js';
 export type { SessionCounts } from './registry/session-counts.js';
+export { Census } from './census/census.js';
+export type { Count, TopLists } from './census/census.js';
 export { EpochWatcher } from './registry/epoch-watcher.js';
 export type { EpochWatcherOptions } from './registry/epoch-watcher.js';
 export { healRegistry } from './registry/heal-registry.js';

@@ -1,7 +1,9 @@
 import type { Type, Provider } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Why } from '#usher/decisions';
 import { NestLog } from '#usher/observe';
-import { connectRedis } from '#usher/redis';
+import { connectRedis, type RedisClient } from '#usher/redis';
+import { Census, RedisSessionRegistry } from '#usher/sessions';
 import type { ControlNode } from '../control-node.js';
 import { adminToken } from './access/admin-token.js';
 import { FailedLogins } from './access/failed-logins.js';
@@ -9,8 +11,17 @@ import { ADMIN, TokenTable } from './access/token-table.js';
 import { createApiServer, PREFIX } from './api-server.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditLog } from './audit/audit-log.js';
+import { ClusterController } from './cluster/cluster.controller.js';
+import { HoldsController } from './holds/holds.controller.js';
+import { RefreshController } from './refresh/refresh.controller.js';
+import { SwitchesController } from './switches/switches.controller.js';
 import type { PathMethods } from './endpoint/path-methods.js';
 import { CLOCK, NODE, REDIS } from './endpoint/tokens.js';
+import { CountsController } from './sessions/counts.controller.js';
+import { Namespaces } from './sessions/namespaces.js';
+import { SessionsController } from './sessions/sessions.controller.js';
+import { UsersController } from './sessions/users.controller.js';
+import { WhyController } from './why/why.controller.js';
 
 /** An operator waits longer than a viewer: for one command, ms. Lists read much at once. */
 const PATIENCE = 2_000;
@@ -29,7 +40,17 @@ export interface Api {
   close(): Promise<void>;
 }
 
-const CONTROLLERS: readonly Type[] = [AuditController];
+const CONTROLLERS: readonly Type[] = [
+  SessionsController,
+  UsersController,
+  CountsController,
+  WhyController,
+  ClusterController,
+  HoldsController,
+  SwitchesController,
+  RefreshController,
+  AuditController,
+];
 
 /**
  * The admin API on `control.listen`. Starts without Redis. Rejects with Node's own error where the port cannot be had,
@@ -58,6 +79,7 @@ export async function startApi(
       { provide: CLOCK, useValue: clock },
       { provide: REDIS, useValue: redis },
       { provide: AuditLog, useValue: audit },
+      ...readers(node, redis),
       ...providers,
     ],
   });
@@ -67,9 +89,11 @@ export async function startApi(
     await redis.close();
   };
   try {
+    // Where Redis is there, the first call finds it.
+    if (!node.redis.away) await redis.ready(PATIENCE);
     const { host, port } = await listenOn(server.app, listen);
     log.info(
-      { token: admin.file },
+      { file: admin.file },
       `operators: http://${host}:${port}/${PREFIX}/, the admin token is in ${admin.file}`,
     );
     return { port, paths: server.paths, close };
@@ -77,6 +101,20 @@ export async function startApi(
     await close();
     throw error;
   }
+}
+
+/** What the lists and records are read with. */
+function readers({ config, clock, log }: ControlNode, redis: RedisClient): Provider[] {
+  const { shards } = config.redis;
+  const namespaces = new Namespaces(config);
+  const registry = new RedisSessionRegistry(redis, clock, { shards });
+  const why = new Why({ clock, log, redis, shards, namespaceOf: (name) => namespaces.ofBackend(name) });
+  return [
+    { provide: Namespaces, useValue: namespaces },
+    { provide: RedisSessionRegistry, useValue: registry },
+    { provide: Why, useValue: why },
+    { provide: Census, useValue: new Census(redis, shards, clock) },
+  ];
 }
 
 async function listenOn(

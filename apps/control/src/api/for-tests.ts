@@ -2,11 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import { tap, type Observable } from 'rxjs';
 import { configSchema, type Config } from '#usher/config';
 import type { Log, LogFields, Session } from '#usher/domain';
 import { startNode, type ClusterNode } from '#usher/node';
 import { ClusterClock, connectRedis, createSealer, type RedisClient } from '#usher/redis';
 import { startRedis, type RedisProcess } from '#usher/testing';
+import { endpointOf } from './endpoint/endpoint.js';
 import { startApi, type Api, type ApiExtension } from './api.js';
 
 export const OBSERVER = 'an-observer-of-these-tests';
@@ -48,6 +52,16 @@ export interface ApiWorld {
   stop(): Promise<void>;
 }
 
+/** Whatever is answered in a test must be as its route says: the OpenAPI document tells no lies. */
+@Injectable()
+class AnswerCheck implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const { answer } = endpointOf(context.getHandler());
+    // As it is sent: what is undefined is not.
+    return next.handle().pipe(tap((sent: unknown) => answer.parse(JSON.parse(JSON.stringify(sent)))));
+  }
+}
+
 /** `config` as a file would have it. */
 export async function startApiWorld(
   config: Record<string, unknown> = {},
@@ -72,7 +86,9 @@ export async function startApiWorld(
     clock,
     sealer: createSealer(['a secret of sixteen characters']),
   });
-  const api = await startApi(node, extension);
+  const { controllers = [], providers = [] } = extension ?? {};
+  const answers = { provide: APP_INTERCEPTOR, useClass: AnswerCheck };
+  const api = await startApi(node, { controllers, providers: [...providers, answers] });
   const call = (path: string, options?: Call) => ask(api.port, path, options);
   return {
     server,

@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import type { Config } from '#usher/config';
 import { sessionKey, shardOf } from '#usher/redis';
 import { DEMO_TOKEN, DEMO_USER } from './demo-backend.js';
@@ -33,11 +34,19 @@ Try, in another terminal:
   Start it again:
     curl -X POST ${demoOrigin}/start
 
+  Who is watching (the admin API; docs/api.md):
+    curl -H "Authorization: Bearer $(cat ${join(config.data, 'admin-token')})" ${operatorsOrigin(config)}/api/v1/sessions
+
   In Astra: Settings → HTTP Auth → Backend Type "HTTP Request", Backend Address
     http://${machineAddress()}:${port}/e/${EDGE}/check
 
 Your own middleware: usher.yaml (see usher.example.yaml). Ctrl-C ends Usher.
 `;
+}
+
+/** Where this machine's operators ask. */
+function operatorsOrigin({ control: { listen } }: Config): string {
+  return `http://${listen.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, '127.0.0.1')}`;
 }
 
 /** This machine's address for others: its first IPv4 address that is not loopback. */
