@@ -8,6 +8,7 @@ import { userShardOf } from '../registry/session-names.js';
 const MINUTE = 60_000;
 const phone = { viewerKey: 'phonephonephonephonephonep' };
 const box = { viewerKey: 'boxboxboxboxboxboxboxboxbo' };
+const tablet = { viewerKey: 'tablettablettablettabletta' };
 const laptop = { viewerKey: 'laptoplaptoplaptoplaptopla' };
 
 let server: RedisProcess;
@@ -202,6 +203,24 @@ describe('a guess of address and player', () => {
     expect(surplus!.holdFor).toBe(60_000);
   });
 
+  it('is not one too many while a session that has gone counts beside those that live', async () => {
+    const world = new LimitWorld(redis, { ...guessed, cap: 2 });
+    const other = await world.comes(phone);
+    world.clock.advance(1_000);
+    const left = await world.comes({ ...phone, channel: 'b002' });
+    world.clock.advance(LISTED + 1_000);
+    await world.show(other, left);
+    expect(await world.recount()).toEqual([]);
+    // A zap, and the other box is taken for the one that was left; the edge lists for a minute what was.
+    const zapped = await world.comes({ ...phone, channel: 'c003' });
+    world.clock.advance(MINUTE);
+    await world.show(other, left, zapped);
+    world.clock.advance(MINUTE + 1_000);
+    await world.show(other, zapped);
+    expect(await world.recount()).toEqual([]);
+    expect((await world.comes({ ...phone, channel: 'c003', how: 'open' })).given.watching).toBe(3);
+  });
+
   it('that was wrong counts for nothing on an edge that cannot be told to cut', async () => {
     const world = new LimitWorld(redis, { ...guessed, canCut: false });
     const both = [await world.comes(phone), await world.comes({ ...phone, channel: 'b002' })];
@@ -303,6 +322,21 @@ describe('under evict', () => {
       if (second % 30 === 0) await world.show(playing);
     }
     expect(at).toEqual([0, 60, 180, 420, 900, 1_800, 2_700]);
+  });
+
+  it('what is evicted within half a minute is one eviction of the series', async () => {
+    const world = new LimitWorld(redis, { ...evicting, cap: 1 });
+    await world.comes(phone);
+    const holds = [];
+    for (const [after, device] of [
+      [0, box],
+      [29_000, laptop],
+      [30_000, tablet],
+    ] as const) {
+      world.clock.advance(after);
+      holds.push((await world.comes(device)).given.surplus?.holdFor);
+    }
+    expect(holds).toEqual([60_000, 60_000, 120_000]);
   });
 
   it('a series of evictions is over ten minutes after its last hold', async () => {
