@@ -2,6 +2,7 @@ import { freePort, startRedis } from '#usher/testing';
 import fc from 'fast-check';
 import {
   aliveKey,
+  allParts,
   breakerKey,
   channelKey,
   crc16,
@@ -9,6 +10,7 @@ import {
   encodeName,
   eventsKey,
   knownKey,
+  partOf,
   sessionKey,
   shardOf,
   userKey,
@@ -49,8 +51,6 @@ describe('keys', () => {
       );
     differ((edge, id) => sessionKey('07', edge, id));
     differ((namespace, user) => userKey('07', namespace, user));
-    differ((backend, viewer) => knownKey('07', backend, viewer));
-    differ(whereKey);
     differ(breakerKey);
   });
 
@@ -62,8 +62,8 @@ describe('keys', () => {
     expect(aliveKey('07')).toBe('usher:alive:{07}');
     expect(channelKey('07', 'a001')).toBe('usher:channel:{07}:a001');
     expect(eventsKey('07')).toBe('usher:events:{07}');
-    expect(knownKey('07', 'portal', 'abc')).toBe('usher:known:{07}:portal:abc');
-    expect(whereKey('astra-1', '42')).toBe('usher:where:astra-1:42');
+    expect(knownKey('07', 'portal', '042')).toBe('usher:known:{07}:portal:042');
+    expect(whereKey('07', '042')).toBe('usher:where:{07}:042');
     expect(breakerKey('portal')).toBe('usher:breaker:{portal}');
     expect(breakerKey('portal', 'lease')).toBe('usher:breaker:{portal}:lease');
   });
@@ -78,12 +78,12 @@ describe('keys', () => {
           userKey(shard, a, b),
           channelKey(shard, a),
           eventsKey(shard),
-          knownKey(shard, a, b),
+          knownKey(shard, a, '042'),
+          whereKey(shard, '042'),
         ];
         return keys.every((key) => hashTag(key) === shard);
       }),
     );
-    fc.assert(fc.property(hostile, hostile, (a, b) => hashTag(whereKey(a, b)) === undefined));
   });
 });
 
@@ -105,6 +105,32 @@ describe('shardOf', () => {
     }
     expect(counts.size).toBe(16);
     for (const count of counts.values()) expect(count).toBeGreaterThan(700);
+  });
+});
+
+describe('partOf', () => {
+  it('names one of the parts of the shard', () => {
+    const parts = new Set(allParts());
+    expect(parts.size).toBe(256);
+    fc.assert(
+      fc.property(hostile, fc.integer({ min: 1, max: 100 }), (text, shards) =>
+        parts.has(partOf(text, shards)),
+      ),
+    );
+  });
+
+  it('spreads the entries of one shard evenly, however many shards there are', () => {
+    for (const shards of [1, 16, 100]) {
+      const counts = new Map<string, number>();
+      for (let i = 0, inShard = 0; inShard < 25_600; i += 1) {
+        if (Number(shardOf(`astra-1/${i}`, shards)) !== 0) continue;
+        inShard += 1;
+        const part = partOf(`astra-1/${i}`, shards);
+        counts.set(part, (counts.get(part) ?? 0) + 1);
+      }
+      expect(counts.size).toBe(256);
+      for (const count of counts.values()) expect(count).toBeLessThan(200);
+    }
   });
 });
 

@@ -58,6 +58,19 @@ export function shardOf(text: string, shards: number): string {
   return String(crc16(text) % shards).padStart(2, '0');
 }
 
+/** Small entries of one shard stand together in so many keys: a key of its own costs Redis more than what is in it. */
+const PARTS = 256;
+
+/** Three digits: which part of its shard (`shardOf` the same text) an entry stands in. */
+export function partOf(text: string, shards: number): string {
+  return String(Math.floor(crc16(text) / shards) % PARTS).padStart(3, '0');
+}
+
+/** The parts of one shard: 000, 001 … */
+export function allParts(): string[] {
+  return Array.from({ length: PARTS }, (_, part) => String(part).padStart(3, '0'));
+}
+
 /** Hash: one session. */
 export function sessionKey(shard: string, edge: string, id: string): string {
   return `usher:session:{${shard}}:${encodeName(edge)}:${encodeName(id)}`;
@@ -83,14 +96,14 @@ export function eventsKey(shard: string): string {
   return `usher:events:{${shard}}`;
 }
 
-/** A viewer whom a backend allowed lately. */
-export function knownKey(shard: string, backend: string, viewerKey: string): string {
-  return `usher:known:{${shard}}:${encodeName(backend)}:${encodeName(viewerKey)}`;
+/** Hash: viewers whom a backend allowed lately, those of one part. */
+export function knownKey(shard: string, backend: string, part: string): string {
+  return `usher:known:{${shard}}:${encodeName(backend)}:${part}`;
 }
 
-/** String: the shard of a session; in a slot of its own. */
-export function whereKey(edge: string, id: string): string {
-  return `usher:where:${encodeName(edge)}:${encodeName(id)}`;
+/** Hash: `<edge>:<id>` → the shard, of sessions that are at home in this shard and part, and live in another shard. */
+export function whereKey(home: string, part: string): string {
+  return `usher:where:{${home}}:${part}`;
 }
 
 /** A backend's breaker: its state, or a part of it such as the lease or the votes; one slot a backend. */

@@ -3,6 +3,7 @@ import type { RedisClient } from '#usher/redis';
 import type { RedisSessionRegistry } from '../registry/redis-session-registry.js';
 import { allShards } from '../registry/session-names.js';
 import { sweepShard } from '../registry/sweeper.js';
+import { WhereTidier } from '../registry/where-tidier.js';
 import type { Leases } from './leases.js';
 import { Rounds } from './rounds.js';
 
@@ -14,11 +15,12 @@ export interface SweepJobParts {
   readonly log: Log;
 }
 
-/** Closes sessions whose time is up, in the shards that this process holds. */
+/** Closes sessions whose time is up, in the shards that this process holds, and keeps `where` tidy beside them. */
 export class SweepJob {
   /** Sessions closed since the start. */
   closed = 0;
   readonly #rounds: Rounds;
+  readonly #tidier: WhereTidier;
 
   constructor(
     private readonly parts: SweepJobParts,
@@ -26,6 +28,7 @@ export class SweepJob {
     every = 5_000,
   ) {
     this.#rounds = new Rounds(every, () => this.sweep());
+    this.#tidier = new WhereTidier(parts.redis, parts.registry);
   }
 
   start(): void {
@@ -47,6 +50,7 @@ export class SweepJob {
         if (!leases.holds(part)) continue;
         const { closed, lost } = await sweepShard(redis, registry, shard);
         this.closed += closed;
+        await this.#tidier.tidy(shard);
         if (lost > 0) log.warn({ shard, lost }, 'sessions whose records had expired unswept were unlisted');
       }
     } catch (error) {

@@ -1,8 +1,10 @@
 import type { KnownGrant, KnownViewer, KnownViewers } from '#usher/domain';
-import { decodeName, encodeName, isReplyError, knownKey, script, shardOf } from '#usher/redis';
+import { encodeName, isReplyError, knownKey, partOf, script, shardOf } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
+import { readEarlierHash, readEntry } from './known-entry.js';
 
 const REMEMBER = script(import.meta.url, './lua/remember-known-1.lua');
+const FIND = script(import.meta.url, './lua/find-known-2.lua');
 
 /** So many grants of one viewer are remembered: the newest. */
 const MAX_GRANTS = 8;
@@ -17,9 +19,10 @@ export interface KnownViewersOptions {
 }
 
 /**
- * Whom each backend allowed lately, for the whole cluster: one small hash per backend and viewer key, which expires.
- * Grants are named by the first 16 characters of their fingerprint. Both methods reject while Redis is away or late; a
- * key that holds something else is no known viewer, and an error to `remember`.
+ * Whom each backend allowed lately, for the whole cluster: one short text per backend and viewer key, many in one hash,
+ * since a key for each would cost more than what is in it. Grants are named by the first 16 characters of their
+ * fingerprint. Both methods reject while Redis is away or late; a key that holds something else is no known viewer, and
+ * an error to `remember`.
  */
 export class RedisKnownViewers implements KnownViewers {
   constructor(
@@ -31,10 +34,14 @@ export class RedisKnownViewers implements KnownViewers {
   }
 
   async find(backend: string, viewerKey: string): Promise<KnownViewer | undefined> {
+    const { shard, key } = this.#place(backend, viewerKey);
+    const keys = [key, knownKey(shard, backend, encodeName(viewerKey))];
     try {
-      return readViewer(await this.redis.call('HGETALL', [this.#key(backend, viewerKey)]));
+      const reply = await this.redis.run(FIND, keys, [encodeName(viewerKey), this.#knownFor]);
+      if (Array.isArray(reply)) return readEarlierHash(reply as string[]);
+      return typeof reply === 'string' ? readEntry(reply) : undefined;
     } catch (error) {
-      if (isReplyError(error, 'WRONGTYPE')) return undefined;
+      if (isReplyError(error) && error.message.includes('WRONGTYPE')) return undefined;
       throw error;
     }
   }
@@ -42,40 +49,26 @@ export class RedisKnownViewers implements KnownViewers {
   async remember(backend: string, viewerKey: string, fingerprint: string, grant: KnownGrant): Promise<void> {
     await this.redis.run(
       REMEMBER,
-      [this.#key(backend, viewerKey)],
+      [this.#place(backend, viewerKey).key],
       [
+        encodeName(viewerKey),
         encodeName(grant.user),
-        encodeName(grant.sessionName),
-        fingerprint.slice(0, SHORT_FINGERPRINT),
+        grant.sessionName === grant.user ? '' : encodeName(grant.sessionName),
+        encodeName(fingerprint.slice(0, SHORT_FINGERPRINT)),
         Math.round(grant.authorizedUntil),
-        Math.round(this.options.knownFor),
+        this.#knownFor,
         MAX_GRANTS,
       ],
     );
   }
 
-  #key(backend: string, viewerKey: string): string {
-    return knownKey(shardOf(`${backend}/${viewerKey}`, this.options.shards), backend, viewerKey);
+  get #knownFor(): number {
+    return Math.round(this.options.knownFor);
   }
-}
 
-/** HGETALL as a viewer; undefined for nothing and for garbage. Names stand encoded, as in keys. */
-function readViewer(reply: unknown): KnownViewer | undefined {
-  const fields = reply as readonly string[];
-  const grants = new Map<string, number>();
-  let user = '';
-  let sessionName = '';
-  let allowedAt = Number.NaN;
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const field = fields[i]!;
-    const value = fields[i + 1]!;
-    if (field === 'user') user = decodeName(value);
-    else if (field === 'name') sessionName = decodeName(value);
-    else if (field === 'allowedAt') allowedAt = Number(value);
-    else if (field.startsWith('g:')) {
-      const authorizedUntil = Number(value.split('|')[0]);
-      if (Number.isFinite(authorizedUntil)) grants.set(field.slice(2), authorizedUntil);
-    }
+  #place(backend: string, viewerKey: string): { readonly shard: string; readonly key: string } {
+    const name = `${backend}/${viewerKey}`;
+    const shard = shardOf(name, this.options.shards);
+    return { shard, key: knownKey(shard, backend, partOf(name, this.options.shards)) };
   }
-  return Number.isFinite(allowedAt) ? { user, sessionName, allowedAt, grants } : undefined;
 }

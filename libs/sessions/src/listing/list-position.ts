@@ -2,6 +2,8 @@
 export interface ListPosition {
   readonly shard: number;
   readonly edge: string;
+  /** Which part of the edge's index, from 1; a channel's index is one part. */
+  readonly part: number;
   readonly openedAt: string;
   readonly member: string;
 }
@@ -12,20 +14,21 @@ export class InvalidCursorError extends Error {
   override readonly name = 'InvalidCursorError';
 }
 
-export const BEGINNING: ListPosition = { shard: 0, edge: '', openedAt: '', member: '' };
+export const BEGINNING: ListPosition = { shard: 0, edge: '', part: 1, openedAt: '', member: '' };
 
 /** Opaque to whoever holds it: base64url. */
 export function writeCursor(position: ListPosition): string {
-  const { shard, edge, openedAt, member } = position;
-  return Buffer.from(JSON.stringify([shard, edge, openedAt, member])).toString('base64url');
+  const { shard, edge, part, openedAt, member } = position;
+  return Buffer.from(JSON.stringify([shard, edge, openedAt, member, part])).toString('base64url');
 }
 
 /** Throws InvalidCursorError for what `writeCursor` did not write. */
 export function readCursor(cursor: string | undefined): ListPosition {
   if (cursor === undefined || cursor === '') return BEGINNING;
-  const [shard, edge, openedAt, member] = parsed(cursor);
+  const [shard, edge, openedAt, member, part] = parsed(cursor);
   if (
     !Number.isInteger(shard) ||
+    !Number.isInteger(part) ||
     typeof edge !== 'string' ||
     typeof openedAt !== 'string' ||
     typeof member !== 'string' ||
@@ -33,7 +36,7 @@ export function readCursor(cursor: string | undefined): ListPosition {
   ) {
     throw new InvalidCursorError('the cursor of a list of sessions: not one that a list gave out');
   }
-  return { shard: shard as number, edge, openedAt, member };
+  return { shard: shard as number, edge, part: part as number, openedAt, member };
 }
 
 function parsed(cursor: string): readonly unknown[] {

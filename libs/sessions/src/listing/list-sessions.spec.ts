@@ -45,6 +45,17 @@ async function listAll(query: SessionQuery, between?: (page: number) => Promise<
   throw new Error('a list without an end');
 }
 
+/** As the pages give them. */
+async function listInOrder(query: SessionQuery): Promise<Session[]> {
+  const found: Session[] = [];
+  let page = await listSessions(redis, registry, query);
+  for (;;) {
+    found.push(...page.sessions);
+    if (page.cursor === undefined) return found;
+    page = await listSessions(redis, registry, { ...query, cursor: page.cursor });
+  }
+}
+
 const openedAt = Date.now();
 
 function named(i: number): Session {
@@ -63,7 +74,7 @@ function named(i: number): Session {
 }
 
 async function openMany(count: number): Promise<Session[]> {
-  const sessions = Array.from({ length: count }, (_, i) => named(i));
+  const sessions = Array.from({ length: count }, (_, i) => ({ ...named(i), ip: `192.0.2.${i % 9}` }));
   await Promise.all(sessions.map((session) => registry.open(session)));
   return sessions;
 }
@@ -84,6 +95,7 @@ describe('a list of sessions', () => {
     ['user', { user: { namespace: 'portal', user: 'u4' } }, (one) => one.user === 'u4'],
     ['presence', { presence: 'seen' }, (one) => one.presence === 'seen'],
     ['state', { state: 'on-trust' }, (one) => one.state === 'on-trust'],
+    ['address', { ip: '192.0.2.7' }, (one) => one.ip === '192.0.2.7'],
     ['source', { source: 'backend' }, (one) => one.source === 'backend'],
     [
       'channel and edge',
@@ -118,23 +130,45 @@ describe('a list of sessions', () => {
 
   it('looks at no more than 2,000 for a page: it may be empty, with more to come', async () => {
     const sessions = Array.from({ length: 2_600 }, (_, i) =>
-      aSession({
-        sessionId: `s${i}`,
-        user: 'one',
-        state: i === 2_599 ? 'unconfirmed' : 'active',
-        openedAt: openedAt + i,
-      }),
+      aSession({ sessionId: `s${i}`, user: 'one', openedAt: openedAt + i }),
     );
     for (let from = 0; from < sessions.length; from += 200) {
       await Promise.all(sessions.slice(from, from + 200).map((session) => registry.open(session)));
     }
+    const last = (await listInOrder({ limit: 500 })).at(-1)!;
+    await registry.open({ ...last, state: 'unconfirmed' });
     const first = await listSessions(redis, registry, { state: 'unconfirmed' });
     expect(first.sessions).toEqual([]);
     expect(first.cursor).toBeDefined();
-    expect(await listAll({ state: 'unconfirmed' })).toEqual(['astra-1/s2599']);
-    expect(await listAll({ user: { namespace: 'portal', user: 'one' }, state: 'unconfirmed' })).toEqual([
-      'astra-1/s2599',
-    ]);
+    expect(await listAll({ state: 'unconfirmed' })).toEqual(names([last]));
+    expect(await listAll({ user: { namespace: 'portal', user: 'one' }, state: 'unconfirmed' })).toEqual(
+      names([last]),
+    );
+  });
+
+  it('of an edge with many sessions pages through all its parts, while they come and go', async () => {
+    const sessions = Array.from({ length: 700 }, (_, i) => aSession({ sessionId: `s${i}`, user: 'one' }));
+    for (const session of sessions) await registry.open(session);
+    const shard = registry.shardOf(sessions[0]!);
+    expect(await redis.call('ZCARD', [`usher:edge:{${shard}}:astra-1`])).toBe(128);
+    expect(await redis.call('KEYS', ['usher:edge:*'])).toHaveLength(17);
+    for (const key of (await redis.call('KEYS', ['usher:edge:*'])) as string[]) {
+      expect(await redis.call('OBJECT', ['ENCODING', key])).toBe('listpack');
+    }
+    for (const limit of [3, 50, 128, 500]) {
+      expect(await listAll({ edge: 'astra-1', limit })).toEqual(names(sessions));
+    }
+    const staying = sessions.filter((_, i) => i % 3 !== 0);
+    const leaving = sessions.filter((_, i) => i % 3 === 0);
+    const found = await listAll({ edge: 'astra-1', limit: 5 }, async (page) => {
+      for (const one of leaving.splice(0, 2)) await registry.close(one, 'kicked');
+      await registry.open(aSession({ sessionId: `new-${page}`, user: 'one' }));
+    });
+    expect(new Set(found).size).toBe(found.length);
+    expect(names(staying).filter((name) => !found.includes(name))).toEqual([]);
+    // Nothing of it is left in the end.
+    for (const one of await listInOrder({ edge: 'astra-1' })) await registry.close(one, 'kicked');
+    expect(await redis.call('KEYS', ['usher:edge*'])).toEqual([]);
   });
 
   it('takes out of an index what nobody has a record of', async () => {

@@ -5,7 +5,7 @@ import type { RedisSessionRegistry } from '../registry/redis-session-registry.js
 import { allShards, boundName, edgeKey, edgesKey, nameOf } from '../registry/session-names.js';
 import { readRecord, userValue } from '../registry/session-record.js';
 import { sessionScript } from '../registry/session-script.js';
-import { readCursor, writeCursor } from './list-position.js';
+import { BEGINNING, readCursor, writeCursor } from './list-position.js';
 import type { ListPosition } from './list-position.js';
 import { listUser } from './list-user.js';
 import { LOOK_PER_PAGE, LIST_PATIENCE } from './session-query.js';
@@ -69,13 +69,13 @@ class Walk {
     if (shard === undefined) return undefined;
     this.#indexes += 1;
     const edge = position.member === '' ? await this.#nextEdge(shard, position.edge) : position.edge;
-    if (edge === undefined) return { shard: position.shard + 1, edge: '', openedAt: '', member: '' };
-    const [openedAt, member] = await this.#look(shard, edge, position);
-    if (member !== '') return { shard: position.shard, edge, openedAt, member };
+    if (edge === undefined) return { ...BEGINNING, shard: position.shard + 1 };
+    const { part, openedAt, member } = await this.#look(shard, edge, position);
+    if (member !== '') return { shard: position.shard, edge, part, openedAt, member };
     // The index is at its end: the next edge of this shard, or where one index is all, the next shard.
     return this.#isOneIndex()
-      ? { shard: position.shard + 1, edge: '', openedAt: '', member: '' }
-      : { shard: position.shard, edge, openedAt: '', member: '' };
+      ? { ...BEGINNING, shard: position.shard + 1 }
+      : { ...BEGINNING, shard: position.shard, edge };
   }
 
   #isOneIndex(): boolean {
@@ -90,27 +90,33 @@ class Walk {
     return (reply as string[])[0];
   }
 
-  async #look(shard: string, edge: string, position: ListPosition): Promise<[string, string]> {
+  async #look(
+    shard: string,
+    edge: string,
+    position: ListPosition,
+  ): Promise<Pick<ListPosition, 'part' | 'openedAt' | 'member'>> {
     const candidates = Math.min(LOOK_AT_ONCE, LOOK_PER_PAGE - this.#looked);
     const wanted = this.limit - this.#sessions.length;
     const keys = [aliveKey(shard), this.#indexKey(shard, edge)];
-    const args = [position.openedAt, position.member, candidates, wanted, ...this.#filters];
+    const kind = this.query.channel === undefined ? 'edge' : 'channel';
+    const { part: from, openedAt: after, member: afterMember } = position;
+    const args = [kind, from, after, afterMember, candidates, wanted, ...this.#filters];
     let reply: unknown;
     try {
       reply = await this.redis.run(LIST, keys, args, LIST_PATIENCE);
     } catch (error) {
       // Garbage under one index hides no other.
-      if (isReplyError(error) && error.message.includes('WRONGTYPE')) return ['', ''];
+      if (isReplyError(error) && error.message.includes('WRONGTYPE')) return BEGINNING;
       throw error;
     }
-    const [openedAt, member, looked, records] = reply as [string, string, number, unknown[][]];
+    const [part, openedAt, member, looked, records] = reply as [number, string, string, number, unknown[][]];
     this.#looked += looked;
     for (const [name, ...record] of records) {
       const sessionName = nameOf(String(name));
       const session = sessionName === undefined ? undefined : readRecord(sessionName, record);
       if (session !== undefined) this.#sessions.push(session);
     }
-    return [openedAt, member];
+    return { part, openedAt, member };
   }
 
   #indexKey(shard: string, edge: string): string {
@@ -123,7 +129,7 @@ class Walk {
 function filtersOf(query: SessionQuery): string[] {
   const filters: string[] = [];
   if (query.edge !== undefined) filters.push('edge', encodeName(query.edge));
-  for (const field of ['state', 'source', 'presence'] as const) {
+  for (const field of ['ip', 'state', 'source', 'presence'] as const) {
     const value = query[field];
     if (value !== undefined) filters.push(field, value);
   }

@@ -43,6 +43,7 @@ function matches(session: Session, query: SessionQuery): boolean {
     session.user === boundUser(query.user!.namespace, query.user!.user) &&
     (query.channel === undefined || session.channel === boundName(query.channel)) &&
     (query.edge === undefined || session.edge === query.edge) &&
+    (query.ip === undefined || session.ip === query.ip) &&
     (query.state === undefined || session.state === query.state) &&
     (query.source === undefined || session.source === query.source) &&
     (query.presence === undefined || session.presence === query.presence)

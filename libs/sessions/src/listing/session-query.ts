@@ -10,6 +10,8 @@ export interface SessionQuery {
   readonly user?: { readonly namespace: string; readonly user: string };
   readonly channel?: string;
   readonly edge?: string;
+  /** The viewer's address, as its edge says it. No index knows it. */
+  readonly ip?: string;
   readonly state?: SessionState;
   readonly source?: Source;
   readonly presence?: Presence;

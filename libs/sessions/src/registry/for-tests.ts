@@ -47,7 +47,16 @@ export async function audit(redis: RedisClient, keys: readonly string[]): Promis
     const kind = key.split(':')[1]!;
     if (kind === 'session') await expectOf(redis, key, expect, count);
     if (['alive', 'channel', 'edge', 'edges'].includes(kind)) {
-      actual.set(key, pairs(await redis.call('ZRANGE', [key, 0, -1, 'WITHSCORES'])));
+      const entries = pairs(await redis.call('ZRANGE', [key, 0, -1, 'WITHSCORES']));
+      // The parts of an edge are one index; that there are parts must be told, and may be told when they are gone.
+      const index = key.split(':').slice(0, 4).join(':');
+      const scores = actual.get(index) ?? new Map<string, string>();
+      actual.set(index, scores);
+      for (const [member, score] of entries) {
+        const untold = score === '0' && keys.some((one) => one.startsWith(`${partsOf(key, member)}:`));
+        if (kind === 'edges') scores.set(member, untold ? 'parts untold' : '0');
+        else scores.set(member, scores.has(member) ? 'twice' : score);
+      }
     }
     if (kind === 'user' || kind === 'counts') actual.set(key, pairs(await redis.call('HGETALL', [key])));
   }
@@ -56,6 +65,10 @@ export async function audit(redis: RedisClient, keys: readonly string[]): Promis
       for (const [name, value] of counts) if (value === '0') counts.delete(name);
   }
   return differences(expected, actual);
+}
+
+function partsOf(edges: string, edge: string): string {
+  return `${edges.replace('usher:edges:', 'usher:edge:')}:${edge}`;
 }
 
 async function expectOf(

@@ -6,7 +6,7 @@ import type { Session } from '#usher/domain';
 import { aSession, audit } from './for-tests.js';
 import { RedisSessionRegistry } from './redis-session-registry.js';
 import { RegistryError } from './registry-error.js';
-import { homeShardOf, sessionShardOf } from './session-names.js';
+import { homeShardOf, sessionShardOf, whereKeyOf } from './session-names.js';
 
 const SHARDS = 16;
 let server: RedisProcess;
@@ -59,6 +59,11 @@ function homeKeyOf(session: Session): string {
   return `usher:session:{${homeShardOf(session, SHARDS)}}:${session.edge}:${session.sessionId}`;
 }
 
+/** The shard that `where` names for the session of the tests. */
+function where(): Promise<string> {
+  return server.cli('HGET', whereKeyOf(aSession(), SHARDS), 'astra-1:42');
+}
+
 describe('a session in the registry', () => {
   it('is found as it was opened, by the same fingerprint', async () => {
     const session = aSession();
@@ -71,7 +76,7 @@ describe('a session in the registry', () => {
     const session = aSession({ user: '', sessionName: '', state: 'on-trust' });
     await registry.open(session);
     expect(await registry.find(session, session.fingerprint)).toEqual({ kind: 'same', session });
-    expect(await server.cli('EXISTS', 'usher:where:astra-1:42')).toBe('0');
+    expect(await where()).toBe('');
     expect(await inconsistencies()).toEqual([]);
   });
 
@@ -118,7 +123,7 @@ describe('a session in the registry', () => {
     expect(await registry.close(session, 'kicked')).toBe(false);
     expect(await registry.find(session, 'another')).toEqual({ kind: 'none' });
     expect(await inconsistencies()).toEqual([]);
-    expect(await server.cli('EXISTS', 'usher:where:astra-1:42')).toBe('0');
+    expect(await where()).toBe('');
   });
 
   it('is not written when its time was up before the command came', async () => {
@@ -129,11 +134,14 @@ describe('a session in the registry', () => {
   it('lives an hour longer than its alive-until, `where` likewise', async () => {
     const session = aSession();
     await registry.open(session);
-    for (const key of [keyOf(session), 'usher:where:astra-1:42']) {
-      const life = Number(await server.cli('PTTL', key));
-      expect(life).toBeGreaterThan(7_100_000);
-      expect(life).toBeLessThanOrEqual(7_200_000);
-    }
+    const life = Number(await server.cli('PTTL', keyOf(session)));
+    expect(life).toBeGreaterThan(7_100_000);
+    expect(life).toBeLessThanOrEqual(7_200_000);
+    expect(await where()).toBe(String(Number(registry.shardOf(session))));
+    // Shared with other sessions: it lives an hour longer, so that not each of them has to renew it.
+    const shared = Number(await server.cli('PTTL', whereKeyOf(session, SHARDS)));
+    expect(shared).toBeGreaterThan(10_700_000);
+    expect(shared).toBeLessThanOrEqual(10_800_000);
   });
 });
 
@@ -251,7 +259,7 @@ describe('a crash in between a move', () => {
   it('after the first step: the old record answers, and the next open finishes it', async () => {
     await registry.open(trusted);
     await registry.open(known);
-    await server.cli('DEL', 'usher:where:astra-1:42');
+    await server.cli('DEL', whereKeyOf(trusted, SHARDS));
     await registry.open(trusted);
     expect(await registry.find(trusted, trusted.fingerprint)).toMatchObject({ kind: 'same' });
     await registry.open(known);
@@ -263,7 +271,12 @@ describe('a crash in between a move', () => {
     await registry.open(trusted);
     const other = new RedisSessionRegistry(redis, new ManualClock(Date.now()), { shards: SHARDS });
     await registry.open({ ...known, sessionId: 'elsewhere' });
-    await server.cli('SET', 'usher:where:astra-1:42', String(Number(registry.shardOf(known))));
+    await server.cli(
+      'HSET',
+      whereKeyOf(known, SHARDS),
+      'astra-1:42',
+      String(Number(registry.shardOf(known))),
+    );
     await server.cli('RENAME', keyOf(known).replace('42', 'elsewhere'), keyOf(known));
     await server.cli(
       'ZADD',
@@ -316,11 +329,57 @@ describe('garbage in Redis', () => {
     const session = aSession({ user: '', sessionName: '' });
     await registry.open(session);
     for (const garbled of ['99', 'x', '-1']) {
-      await server.cli('SET', 'usher:where:astra-1:42', garbled);
+      await server.cli('HSET', whereKeyOf(session, SHARDS), 'astra-1:42', garbled);
       expect(await registry.find(session, session.fingerprint)).toMatchObject({ kind: 'same' });
     }
-    await server.cli('DEL', 'usher:where:astra-1:42');
-    await server.cli('LPUSH', 'usher:where:astra-1:42', 'garbage');
+    await server.cli('DEL', whereKeyOf(session, SHARDS));
+    await server.cli('LPUSH', whereKeyOf(session, SHARDS), 'garbage');
     expect(await registry.find(session, session.fingerprint)).toMatchObject({ kind: 'same' });
+    expect(garbage).toHaveLength(4);
+    expect(garbage[3]!.message).toContain('usher:where:');
+    await expect(registry.open(session)).rejects.toThrow('is a list, not a hash');
+  });
+});
+
+describe('what an earlier version wrote', () => {
+  /** As it wrote down the shard: a string for each session. */
+  async function asBefore(session: Session): Promise<void> {
+    await registry.open(session);
+    await server.cli('DEL', whereKeyOf(session, SHARDS));
+    await server.cli('SET', 'usher:where:astra-1:42', String(Number(registry.shardOf(session))));
+  }
+
+  it('is found', async () => {
+    const session = aSession();
+    await asBefore(session);
+    expect(await registry.find(session, session.fingerprint)).toEqual({ kind: 'same', session });
+  });
+
+  it('is closed', async () => {
+    await asBefore(aSession());
+    expect(await registry.close(aSession(), 'kicked')).toBe(true);
+    expect(await registry.find(aSession(), aSession().fingerprint)).toEqual({ kind: 'none' });
+    expect(await inconsistencies()).toEqual([]);
+  });
+
+  it.each([
+    ['the same', {}],
+    ['another user', { user: '200600', fingerprint: 'next' }],
+    ['nobody named', { user: '', sessionName: '', fingerprint: 'next' }],
+  ])('is found by the next open under its id: %s', async (_, changes) => {
+    const old = aSession();
+    await asBefore(old);
+    const next = aSession({ ...changes, openedAt: old.openedAt + 5 });
+    expect(await registry.openSession(next)).toBe(next.fingerprint === 'next' ? 'replaced' : 'updated');
+    expect((await server.cli('KEYS', 'usher:session:*')).split('\n')).toHaveLength(1);
+    expect(await registry.find(next, next.fingerprint)).toMatchObject({ kind: 'same' });
+    expect(await inconsistencies()).toEqual([]);
+  });
+
+  it('does not hide where it went since', async () => {
+    await asBefore(aSession());
+    const next = aSession({ user: '200600', fingerprint: 'next', openedAt: Date.now() + 5 });
+    await registry.open(next);
+    expect(await registry.find(next, 'next')).toMatchObject({ kind: 'same', session: { user: '200600' } });
   });
 });

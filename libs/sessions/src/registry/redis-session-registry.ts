@@ -1,15 +1,7 @@
 import type { CloseReason, Clock, FoundSession, Session, SessionName, SessionRegistry } from '#usher/domain';
-import {
-  aliveKey,
-  channelKey,
-  eventsKey,
-  isReplyError,
-  script,
-  sessionKey,
-  userKey,
-  whereKey,
-} from '#usher/redis';
+import { aliveKey, channelKey, eventsKey, isReplyError, script, sessionKey, userKey } from '#usher/redis';
 import type { RedisArg, RedisClient } from '#usher/redis';
+import { formerWhere } from './former-where.js';
 import { RegistryError } from './registry-error.js';
 import {
   boundName,
@@ -20,14 +12,15 @@ import {
   homeShardOf,
   memberOf,
   sessionShardOf,
+  whereKeyOf,
 } from './session-names.js';
 import { noteReplaced } from './restarts.js';
 import { readRecord, recordFields, wholeText } from './session-record.js';
 import { sessionScript } from './session-script.js';
 
-const OPEN = sessionScript('open-session-8');
-const CLOSE = sessionScript('close-session-4');
-const READ = script(import.meta.url, './lua/read-session-2.lua');
+const OPEN = sessionScript('open-session-9');
+const CLOSE = sessionScript('close-session-5');
+const READ = script(import.meta.url, './lua/read-session-3.lua');
 const FORGET_WHERE = script(import.meta.url, './lua/forget-where-1.lua');
 
 /** A record, and `where` with it, outlives its session so long (also in the scripts), ms. */
@@ -50,6 +43,20 @@ export type Opened = 'opened' | 'updated' | 'replaced' | 'late';
 /** How a close in one shard ended. `kept`: another session than the one that was meant is there. */
 type Ended = 'closed' | 'moved' | 'kept' | 'gone';
 
+/** What is to be closed, and why. */
+interface Closing {
+  readonly reason: CloseReason;
+  readonly condition: 'any' | 'same' | 'other' | 'superseded';
+  readonly fingerprint: string;
+}
+
+/** Where a session's home is, `where` is read; and set to `where`, to live for `life` ms, if that is given. */
+interface AtHome {
+  readonly isHome?: boolean;
+  readonly where?: string;
+  readonly life?: number;
+}
+
 /** Which session under a name is meant. Without a fingerprint: whichever is there. */
 export interface CloseOptions {
   readonly fingerprint?: string;
@@ -59,11 +66,12 @@ export interface CloseOptions {
  * The sessions of all gateways, in Redis. Every method rejects with RedisAwayError or RedisTimeoutError while Redis is
  * away or late, and with RegistryError where a key of ours holds something else.
  *
- * A session lives in the shard of its user; until one is named, in its home shard (of edge and session id). `where`
- * tells the shard where it is not the home one. It moves in this order, and a crash in between heals by itself:
- * 1. opened in the new shard   (both there: a lookup still finds the old one, the next open goes on from here)
- * 2. `where` points to it      (both there: a lookup finds the new one, and takes the old one out)
- * 3. taken out of the old one  (with the same fingerprint as `session.moved`, else closed as `replaced`)
+ * A session lives in the shard of its user; until one is named, in its home shard (of edge and session id). `where`,
+ * at home, tells the shard where it is another one. It moves in this order, and a crash in between heals by itself:
+ * 1. opened in the new shard    (both there: a lookup still finds the old one, the next open goes on from here)
+ * 2. `where` points to it, and it is taken out at home, at once
+ * 3. taken out of a third shard where it was before
+ * What is taken out with the same fingerprint was moved (`session.moved`), else it is closed as `replaced`.
  */
 export class RedisSessionRegistry implements SessionRegistry {
   readonly shards: number;
@@ -101,9 +109,13 @@ export class RedisSessionRegistry implements SessionRegistry {
   /** The session that lives under this name, whoever's it is. */
   async read(name: SessionName): Promise<Session | undefined> {
     const home = homeShardOf(name, this.shards);
-    const [atHome, where] = await Promise.all([this.#readIn(home, name), this.#where(name)]);
+    const [{ session: atHome, where: said }, former] = await Promise.all([
+      this.#readIn(home, name, true),
+      formerWhere(this.redis, name),
+    ]);
+    const where = said ?? shardIn(former, this.shards);
     if (where === undefined || where === home) return atHome;
-    const elsewhere = await this.#readIn(where, name);
+    const { session: elsewhere } = await this.#readIn(where, name, false);
     if (atHome === undefined || elsewhere === undefined) return elsewhere ?? atHome;
     if (atHome.fingerprint !== elsewhere.fingerprint) {
       return atHome.openedAt > elsewhere.openedAt ? atHome : elsewhere;
@@ -120,10 +132,10 @@ export class RedisSessionRegistry implements SessionRegistry {
   async openSession(session: Session): Promise<Opened> {
     const home = homeShardOf(session, this.shards);
     const shard = sessionShardOf(session, this.shards);
-    const opened = await this.#openIn(shard, session);
+    const [opened, where] = await this.#openIn(shard, session, shard === home);
     if (opened === 'late') return opened;
     const elsewhere =
-      shard === home ? await this.#comeHome(home, session) : await this.#moveTo(shard, home, session);
+      shard === home ? await this.#comeHome(home, session, where) : await this.#moveTo(shard, home, session);
     if (opened !== 'replaced' && !elsewhere) return opened;
     await noteReplaced(this.redis, session.edge);
     return 'replaced';
@@ -132,15 +144,21 @@ export class RedisSessionRegistry implements SessionRegistry {
   /** Closes the session of this name, in whichever shard it is; false where there is none, or another one. */
   async close(name: SessionName, reason: CloseReason, options: CloseOptions = {}): Promise<boolean> {
     const home = homeShardOf(name, this.shards);
-    const condition = options.fingerprint === undefined ? 'any' : 'same';
-    const close = (shard: string): Promise<Ended> =>
-      this.#closeIn(shard, name, reason, condition, options.fingerprint ?? '');
-    const [atHome, where] = await Promise.all([close(home), this.#where(name)]);
-    let closed = atHome === 'closed';
+    const how: Closing = {
+      reason,
+      condition: options.fingerprint === undefined ? 'any' : 'same',
+      fingerprint: options.fingerprint ?? '',
+    };
+    const [atHome, former] = await Promise.all([
+      this.#closeIn(home, name, how, { isHome: true }),
+      formerWhere(this.redis, name),
+    ]);
+    let closed = atHome.ended === 'closed';
+    const where = atHome.where ?? shardIn(former, this.shards);
     if (where !== undefined && where !== home) {
-      const elsewhere = await close(where);
-      if (elsewhere !== 'kept') await this.forgetWhere(name, where);
-      closed ||= elsewhere === 'closed';
+      const { ended } = await this.#closeIn(where, name, how);
+      if (ended !== 'kept') await this.forgetWhere(name, where);
+      closed ||= ended === 'closed';
     }
     if (closed) this.noteClosed([{ edge: name.edge, sessionId: name.sessionId }]);
     return closed;
@@ -153,44 +171,53 @@ export class RedisSessionRegistry implements SessionRegistry {
 
   /** After a session was closed in a shard. Absence is no harm: it is only looked for at home then. */
   async forgetWhere(name: SessionName, shard: string): Promise<void> {
-    await this.redis.run(FORGET_WHERE, [whereKey(name.edge, name.sessionId)], [Number(shard)]);
+    if (shard === homeShardOf(name, this.shards)) return;
+    await this.redis.run(FORGET_WHERE, [whereKeyOf(name, this.shards)], [memberOf(name), Number(shard)]);
   }
 
   /** Lets `where` live as long as the record does. */
   async keepWhere(name: SessionName, aliveUntil: number): Promise<void> {
-    const key = whereKey(name.edge, name.sessionId);
-    await this.redis.call('PEXPIRE', [key, this.#whereLife(aliveUntil)]);
+    const key = whereKeyOf(name, this.shards);
+    await this.redis.call('PEXPIRE', [key, this.#whereLife(aliveUntil), 'GT']);
   }
 
   async #moveTo(shard: string, home: string, session: Session): Promise<boolean> {
+    const how: Closing = {
+      reason: 'replaced',
+      condition: 'superseded',
+      fingerprint: session.fingerprint,
+    };
     const life = this.#whereLife(session.aliveUntil);
-    const key = whereKey(session.edge, session.sessionId);
-    const set = this.redis.call('SET', [key, Number(shard), 'PX', life, 'GET']);
-    const before = shardIn(await explained(set), this.shards);
-    if (before === shard) return false;
-    const ended = await this.#closeIn(before ?? home, session, 'replaced', 'superseded', session.fingerprint);
-    return ended === 'closed';
+    const [atHome, former] = await Promise.all([
+      this.#closeIn(home, session, how, { isHome: true, where: shard, life }),
+      formerWhere(this.redis, session),
+    ]);
+    const before = atHome.where ?? shardIn(former, this.shards);
+    if (before === undefined || before === home || before === shard) return atHome.ended === 'closed';
+    const { ended } = await this.#closeIn(before, session, how);
+    return atHome.ended === 'closed' || ended === 'closed';
   }
 
   /**
    * Without a user, or with one whose shard happens to be the home one. Where the session has a user already, in that
    * user's shard, it stays there: no user is no news.
    */
-  async #comeHome(home: string, session: Session): Promise<boolean> {
-    const where = await this.#where(session);
+  async #comeHome(home: string, session: Session, said: string | undefined): Promise<boolean> {
+    const where = said ?? shardIn(await formerWhere(this.redis, session), this.shards);
     if (where === undefined || where === home) return false;
+    const how = { reason: 'replaced', fingerprint: session.fingerprint } as const;
     const condition = session.user === '' ? 'other' : 'superseded';
-    const ended = await this.#closeIn(where, session, 'replaced', condition, session.fingerprint);
+    const { ended } = await this.#closeIn(where, session, { ...how, condition });
     if (ended !== 'kept') await this.forgetWhere(session, where);
     else {
       const life = [Math.round(session.aliveUntil), memberOf(session)];
       await this.redis.call('ZADD', [aliveKey(where), 'XX', 'GT', ...life]);
-      await this.#closeIn(home, session, 'replaced', 'superseded', session.fingerprint);
+      await this.#closeIn(home, session, { ...how, condition: 'superseded' }, { isHome: true });
     }
     return ended === 'closed';
   }
 
-  async #openIn(shard: string, session: Session): Promise<Opened> {
+  async #openIn(shard: string, session: Session, isHome: boolean): Promise<[Opened, string | undefined]> {
     const { edge, sessionId } = session;
     const key = sessionKey(shard, edge, sessionId);
     const user = boundUser(session.namespace, session.user);
@@ -203,6 +230,7 @@ export class RedisSessionRegistry implements SessionRegistry {
       channelKey(shard, boundName(session.channel)),
       edgeKey(shard, edge),
       session.user === '' ? key : userKey(shard, session.namespace, user),
+      isHome ? whereKeyOf(session, this.shards) : key,
     ];
     const args: RedisArg[] = [
       memberOf(session),
@@ -214,54 +242,62 @@ export class RedisSessionRegistry implements SessionRegistry {
       ...recordFields(session),
     ];
     const reply = await explained(this.redis.run(OPEN, keys, args));
-    return (reply as [Opened, string])[0];
+    const [opened, , where] = reply as [Opened, string, string];
+    return [opened, shardIn(where, this.shards)];
   }
 
   async #closeIn(
     shard: string,
     name: SessionName,
-    reason: CloseReason,
-    condition: 'any' | 'same' | 'other' | 'superseded',
-    fingerprint: string,
-  ): Promise<Ended> {
+    { reason, condition, fingerprint }: Closing,
+    { isHome = false, where = '', life = 0 }: AtHome = {},
+  ): Promise<{ ended: Ended; where: string | undefined }> {
+    const key = sessionKey(shard, name.edge, name.sessionId);
     const keys = [
       aliveKey(shard),
       eventsKey(shard),
       countsKey(shard),
-      sessionKey(shard, name.edge, name.sessionId),
+      key,
+      isHome ? whereKeyOf(name, this.shards) : key,
     ];
-    const args = [memberOf(name), reason, this.#eventsKept, condition, fingerprint];
-    return (await explained(this.redis.run(CLOSE, keys, args))) as Ended;
+    // A number of one digit or two takes one byte.
+    const at = where === '' ? '' : Number(where);
+    const args = [memberOf(name), reason, this.#eventsKept, condition, fingerprint, at, life];
+    const reply = await explained(this.redis.run(CLOSE, keys, args));
+    const [ended, before] = reply as [Ended, string];
+    return { ended, where: shardIn(before, this.shards) };
   }
 
-  async #readIn(shard: string, name: SessionName): Promise<Session | undefined> {
+  /** The session that lives in this shard; at home also where it is. Garbage is reported and is nothing. */
+  async #readIn(
+    shard: string,
+    name: SessionName,
+    isHome: boolean,
+  ): Promise<{ session?: Session; where?: string }> {
     const key = sessionKey(shard, name.edge, name.sessionId);
+    const at = isHome ? whereKeyOf(name, this.shards) : aliveKey(shard);
     try {
-      const reply = await explained(this.redis.run(READ, [key, aliveKey(shard)], [memberOf(name)]));
-      if (reply === null) return undefined;
-      const session = readRecord(name, reply);
+      const reply = await explained(this.redis.run(READ, [key, aliveKey(shard), at], [memberOf(name)]));
+      const [said, ...record] = (typeof reply === 'string' ? [reply] : reply) as [string, ...string[]];
+      const where = shardIn(said, this.shards);
+      if (said !== '' && where === undefined) this.#onGarbage(new RegistryError(`${at}: not a shard`));
+      if (record.length === 0) return { where };
+      const session = readRecord(name, record);
       if (session === undefined) this.#onGarbage(new RegistryError(`${key}: a record that cannot be read`));
-      return session;
+      return { session, where };
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       this.#onGarbage(new RegistryError(`${key}: ${error.message}`));
-      return undefined;
-    }
-  }
-
-  async #where(name: SessionName): Promise<string | undefined> {
-    try {
-      return shardIn(await this.redis.call('GET', [whereKey(name.edge, name.sessionId)]), this.shards);
-    } catch (error) {
-      if (!isReplyError(error, 'WRONGTYPE')) throw error;
-      this.#onGarbage(new RegistryError(`${whereKey(name.edge, name.sessionId)}: ${error.message}`));
-      return undefined;
+      return {};
     }
   }
 
   /** The third step of a move, which somebody did not come to. Nobody waits for it, and the next lookup may do it. */
   #finishMove(home: string, moved: Session): void {
-    this.#closeIn(home, moved, 'replaced', 'superseded', moved.fingerprint).catch(() => undefined);
+    const { fingerprint } = moved;
+    this.#closeIn(home, moved, { reason: 'replaced', condition: 'superseded', fingerprint }).catch(
+      () => undefined,
+    );
   }
 
   #whereLife(aliveUntil: number): number {
@@ -269,7 +305,7 @@ export class RedisSessionRegistry implements SessionRegistry {
   }
 }
 
-/** `where` as it is stored (a number: it costs Redis nothing) as two digits; undefined for what is no shard. */
+/** `where` as it is stored, as two digits; undefined for what is no shard. */
 function shardIn(reply: unknown, shards: number): string | undefined {
   if (typeof reply !== 'string' || !/^\d{1,2}$/.test(reply) || Number(reply) >= shards) return undefined;
   return reply.padStart(2, '0');

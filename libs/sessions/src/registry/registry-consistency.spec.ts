@@ -7,7 +7,7 @@ import type { Session } from '#usher/domain';
 import { aSession, audit } from './for-tests.js';
 import { countSessions } from './session-counts.js';
 import { RedisSessionRegistry } from './redis-session-registry.js';
-import { allShards } from './session-names.js';
+import { allShards, whereKeyOf } from './session-names.js';
 import { sweepShard } from './sweeper.js';
 import { touchSessions } from './touch-sessions.js';
 
@@ -66,7 +66,7 @@ async function take(step: Step, redis: RedisClient, registry: RedisSessionRegist
       return;
     }
     case 'forget-where':
-      await redis.call('DEL', [`usher:where:astra-1:${step.sessionId}`]);
+      await redis.call('DEL', [whereKeyOf({ edge: 'astra-1', sessionId: step.sessionId }, SHARDS)]);
       return;
     case 'sweep':
       for (const shard of allShards(SHARDS)) await sweepShard(redis, registry, shard);
@@ -109,6 +109,23 @@ describe('on one Redis', () => {
         expect(await audit(redis, await keys())).toEqual([]);
       }),
       { numRuns: 150 },
+    );
+  });
+
+  it('an edge whose sessions stand in parts keeps each in one place, however they come and go', async () => {
+    const registry = newRegistry(redis);
+    const numbers = fc.array(fc.integer({ min: 0, max: 219 }), { minLength: 100, maxLength: 220 });
+    const all = Array.from({ length: 220 }, (_, i) => aSession({ sessionId: String(i), user: 'u1' }));
+    await Promise.all(all.map((session) => registry.open(session)));
+    await fc.assert(
+      fc.asyncProperty(numbers, numbers, async (closed, opened) => {
+        await Promise.all([
+          ...closed.map((i) => registry.close(all[i]!, 'kicked')),
+          ...opened.map((i) => registry.open(all[i]!)),
+        ]);
+        expect(await audit(redis, await keys())).toEqual([]);
+      }),
+      { numRuns: 20 },
     );
   });
 
@@ -194,7 +211,7 @@ describe('on one Redis', () => {
       { edge: 'astra-1', sessionId: 'nobody' },
     ]);
     expect(await registry.read(session)).toMatchObject({ aliveUntil });
-    for (const key of [`usher:session:{${shard}}:astra-1:42`, 'usher:where:astra-1:42']) {
+    for (const key of [`usher:session:{${shard}}:astra-1:42`, whereKeyOf(session, SHARDS)]) {
       expect(Number(await redis.call('PTTL', [key]))).toBeGreaterThan(12_000_000);
     }
     // An earlier sign that comes later takes nothing back.

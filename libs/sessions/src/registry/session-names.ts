@@ -1,6 +1,6 @@
 import { digest } from '#usher/domain';
 import type { Session, SessionName } from '#usher/domain';
-import { decodeName, encodeName, shardOf } from '#usher/redis';
+import { decodeName, encodeName, partOf, shardOf, whereKey } from '#usher/redis';
 
 /** No value of a session's hash is longer: 64 bytes, or Redis stores the hash at two and a half times the size. */
 export const MAX_VALUE = 64;
@@ -40,6 +40,11 @@ export function homeShardOf(name: SessionName, shards: number): string {
   return shardOf(`${name.edge}/${name.sessionId}`, shards);
 }
 
+/** Where it stands in which shard a session is: beside its home, so that one script reads or writes both. */
+export function whereKeyOf(name: SessionName, shards: number): string {
+  return whereKey(homeShardOf(name, shards), partOf(`${name.edge}/${name.sessionId}`, shards));
+}
+
 /** The shard of a user's sessions: all of them, whatever the edge. */
 export function userShardOf(namespace: string, user: string, shards: number): string {
   return shardOf(`${namespace}/${boundUser(namespace, user)}`, shards);
@@ -60,12 +65,12 @@ export function allShards(shards: number): string[] {
   return Array.from({ length: shards }, (_, shard) => String(shard).padStart(2, '0'));
 }
 
-/** Sorted set: the sessions of one edge in one shard, by opened-at. */
+/** Sorted set: the sessions of one edge in one shard, by opened-at; beyond 128 of them in parts, `:00` to `:15`. */
 export function edgeKey(shard: string, edge: string): string {
   return `usher:edge:{${shard}}:${encodeName(edge)}`;
 }
 
-/** Sorted set, all scores 0: the edges that have sessions in one shard. */
+/** Sorted set: the edges that have sessions in one shard; score 1 for one whose sessions stand in parts too, else 0. */
 export function edgesKey(shard: string): string {
   return `usher:edges:{${shard}}`;
 }

@@ -1,26 +1,34 @@
 --[[
-  Remembers that a backend allowed a viewer, with the newest fingerprints of whom each was allowed until when.
+  Remembers that a backend allowed a viewer, with the newest fingerprints of whom each was allowed until when. Viewers
+  of one part share a hash, whose entries have no TTL of their own: the hash lives an eighth longer than a viewer is
+  remembered, and whoever has to renew that takes out whom nobody allowed for too long.
 
-  KEYS  1 usher:known:{07}:<backend>:<viewer key>
-  ARGV  1 user  2 name to show  3 fingerprint (its first 16 characters)  4 authorized-until (cluster time, ms; 0 = as
-        long as the session lives)  5 kept for, ms  6 fingerprints kept
-  The hash: user, name, allowedAt, and for each grant g:<fingerprint> → <authorized-until>|<allowed at>.
+  KEYS  1 usher:known:{07}:<backend>:<part>
+  ARGV  1 viewer key  2 user  3 name to show, empty where it is the user  4 fingerprint (its first 16 characters)
+        5 authorized-until (cluster time, ms; 0 = as long as the session lives)  6 kept for, ms  7 fingerprints kept
+  An entry: 1|<allowed at>|<user>|<name>|<fingerprint>,<fingerprint>:<authorized-until>,… the newest first; the 1 is
+  the version.
   Returns the number of fingerprints that are remembered now.
   Errors  WRONGTYPE where KEYS[1] is no hash.
 ]]
+local viewer, mine, keptFor, most = ARGV[1], ARGV[4], tonumber(ARGV[6]), tonumber(ARGV[7])
 local time = redis.call('TIME')
-local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local reply = redis.call('HGETALL', KEYS[1])
-local grants, mine = {}, 'g:' .. ARGV[3]
-for i = 1, #reply, 2 do
-  local at = string.match(reply[i + 1], '|(%d+)$')
-  if string.sub(reply[i], 1, 2) == 'g:' and reply[i] ~= mine then
-    grants[#grants + 1] = { field = reply[i], at = tonumber(at) or 0 }
-  end
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local grants = { ARGV[5] == '0' and mine or mine .. ':' .. ARGV[5] }
+local before = redis.call('HGET', KEYS[1], viewer)
+for grant in string.gmatch(before and string.match(before, '^1|.*|(.*)$') or '', '[^,]+') do
+  if #grants < most and string.match(grant, '^[^:]*') ~= mine then grants[#grants + 1] = grant end
 end
-table.sort(grants, function(a, b) return a.at > b.at end)
-local kept = tonumber(ARGV[6])
-for i = kept, #grants do redis.call('HDEL', KEYS[1], grants[i].field) end
-redis.call('HSET', KEYS[1], 'user', ARGV[1], 'name', ARGV[2], 'allowedAt', now, mine, ARGV[4] .. '|' .. now)
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-return math.min(#grants + 1, kept)
+redis.call('HSET', KEYS[1], viewer,
+  table.concat({ '1', string.format('%.0f', now), ARGV[2], ARGV[3], table.concat(grants, ',') }, '|'))
+
+if redis.call('PTTL', KEYS[1]) < keptFor then
+  local entries = redis.call('HGETALL', KEYS[1])
+  for i = 1, #entries, 2 do
+    local allowedAt = tonumber(string.match(entries[i + 1], '^%d+|(%d+)'))
+    if not allowedAt or now - allowedAt >= keptFor then redis.call('HDEL', KEYS[1], entries[i]) end
+  end
+  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', keptFor * 9 / 8))
+end
+return #grants

@@ -12,6 +12,7 @@ local function sessionKeyOf(member) return shardKey('session') .. ':' .. member 
 local function userKeyOf(user) return shardKey('user') .. ':' .. user end
 local function channelKeyOf(channel) return shardKey('channel') .. ':' .. channel end
 local function edgeKeyOf(edge) return shardKey('edge') .. ':' .. edge end
+local function edgeOf(member) return string.match(member, '^[^:]*') end
 
 local HOUR = 3600000
 
@@ -21,13 +22,34 @@ local function clusterTime()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- A hash as a table; false where it is missing.
-local function hashOf(key)
-  local reply = redis.call('HGETALL', key)
+-- What HGETALL says as a table; false where the hash is missing.
+local function tableOf(reply)
   if #reply == 0 then return false end
   local hash = {}
   for i = 1, #reply, 2 do hash[reply[i]] = reply[i + 1] end
   return hash
+end
+local function hashOf(key) return tableOf(redis.call('HGETALL', key)) end
+
+-- The sessions of one edge stand in `usher:edge:{07}:<edge>`; where that is full, a further one stands in the one of
+-- `usher:edge:{07}:<edge>:00` to `:15` that its name tells. Redis keeps a sorted set of up to 128 in a third of the
+-- memory of a larger one (measured: 39 bytes an entry instead of 129). `usher:edges:{07}` has score 1 for an edge that
+-- has been so divided.
+local EDGE_FULL, EDGE_PARTS = 128, 16
+local function edgePartOf(member)
+  local sum = 0
+  for _, byte in ipairs({ string.byte(member, -8, -1) }) do sum = (sum * 33 + byte) % 65536 end
+  return string.format('%s:%02d', edgeKeyOf(edgeOf(member)), sum % EDGE_PARTS)
+end
+local function isDivided(edge) return redis.call('ZSCORE', shardKey('edges'), edge) == '1' end
+
+-- All keys that may hold sessions of an edge, in the order in which they are listed.
+local function edgeKeysOf(edge)
+  local keys = { edgeKeyOf(edge) }
+  if isDivided(edge) then
+    for part = 0, EDGE_PARTS - 1 do keys[part + 2] = string.format('%s:%02d', keys[1], part) end
+  end
+  return keys
 end
 
 -- One session more or less by presence and state.
@@ -36,7 +58,8 @@ local function count(hash, by)
   if hash.state then redis.pcall('HINCRBY', shardKey('counts'), 'state:' .. hash.state, by) end
 end
 
--- An event into the shard's stream. `facts` is a list of names and values; missing ones are left out.
+-- An event into the shard's stream. `facts` is a list of names and values; missing ones are left out. Gives back what
+-- Redis says: an error where the stream is none.
 local function tell(kept, kind, member, now, facts)
   local entry = { 'type', kind, 'session', member, 'at', string.format('%.0f', now) }
   for i = 1, #facts, 2 do
@@ -45,15 +68,17 @@ local function tell(kept, kind, member, now, facts)
       entry[#entry + 1] = facts[i + 1]
     end
   end
-  redis.pcall('XADD', shardKey('events'), 'MAXLEN', '~', kept, '*', unpack(entry))
+  return redis.pcall('XADD', shardKey('events'), 'MAXLEN', '~', kept, '*', unpack(entry))
 end
 
 -- Takes a member out of the indexes that its name alone tells.
 local function unlist(member)
-  local edge = string.match(member, '^[^:]*')
+  local edge = edgeOf(member)
   redis.pcall('ZREM', aliveKey, member)
-  redis.pcall('ZREM', edgeKeyOf(edge), member)
-  if redis.call('EXISTS', edgeKeyOf(edge)) == 0 then redis.pcall('ZREM', shardKey('edges'), edge) end
+  if redis.pcall('ZREM', edgeKeyOf(edge), member) ~= 1 then redis.pcall('ZREM', edgePartOf(member), member) end
+  if redis.call('EXISTS', edgeKeyOf(edge)) == 0 and redis.call('EXISTS', unpack(edgeKeysOf(edge))) == 0 then
+    redis.pcall('ZREM', shardKey('edges'), edge)
+  end
 end
 
 -- Takes a session out of its user's and its channel's index.

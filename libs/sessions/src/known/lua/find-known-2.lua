@@ -1,0 +1,15 @@
+--[[
+  Finds a viewer whom a backend allowed lately.
+
+  KEYS  1 usher:known:{07}:<backend>:<part>  2 usher:known:{07}:<backend>:<viewer key>, as an earlier version wrote it
+  ARGV  1 viewer key  2 kept for, ms
+  Returns the entry (see remember-known-1.lua) as a string; where there is none, the earlier version's hash as field,
+          value, …: it expires by itself. Nothing where there is neither, or it is too old.
+  Errors  WRONGTYPE where a key is no hash.
+]]
+local entry = redis.call('HGET', KEYS[1], ARGV[1])
+if not entry then return redis.call('HGETALL', KEYS[2]) end
+local time = redis.call('TIME')
+local allowedAt = tonumber(string.match(entry, '^%d+|(%d+)'))
+if not allowedAt or time[1] * 1000 + time[2] / 1000 - allowedAt >= tonumber(ARGV[2]) then return false end
+return entry

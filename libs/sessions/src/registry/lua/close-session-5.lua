@@ -1,0 +1,40 @@
+--[[
+  Ends a session, if it is there and is the one that is meant; at home also tells, or sets, where it is. Idempotent.
+
+  KEYS  1 usher:alive:{07}  2 usher:events:{07}  3 usher:counts:{07}  4 usher:session:{07}:<edge>:<id>
+        5 usher:where:{07}:<part> in the session's home shard; elsewhere KEYS[4]
+  ARGV  1 member  2 reason  3 events kept  4 condition  5 fingerprint
+        6 the shard that `where` is to name from now on ('' = as it is)  7 for so long, ms
+        condition  any         whatever it is
+                   same        only with this fingerprint
+                   other       only with another fingerprint
+                   superseded  whatever it is: with this fingerprint it has moved to another shard (event
+                               session.moved), with another one it is closed for the reason given
+  Returns {'closed', 'moved', 'kept' (there, but not the one that is meant) or 'gone', the shard that `where` named
+          before ('' = none)}.
+  Errors  WRONGTYPE with the key's name where KEYS[4] or KEYS[5] is no hash.
+]]
+local member, reason, kept, condition, fingerprint = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+local record, where = redis.pcall('HGETALL', KEYS[4]), KEYS[5] ~= KEYS[4] and redis.pcall('HGET', KEYS[5], member) or ''
+local wrong = record.err and KEYS[4] or type(where) == 'table' and KEYS[5]
+if wrong then
+  return redis.error_reply('WRONGTYPE ' .. wrong .. ' is a ' .. redis.call('TYPE', wrong).ok .. ', not a hash')
+end
+if ARGV[6] ~= '' then
+  if where ~= ARGV[6] then redis.call('HSET', KEYS[5], member, ARGV[6]) end
+  -- Longer than it must, so that it is renewed once an hour and not with each of its sessions.
+  if redis.call('PTTL', KEYS[5]) < tonumber(ARGV[7]) then
+    redis.call('PEXPIRE', KEYS[5], string.format('%.0f', ARGV[7] + HOUR))
+  end
+end
+
+local hash = tableOf(record)
+-- What an expired record left in the indexes is the sweep's.
+if not hash then return { 'gone', where } end
+
+local same = hash.fingerprint == fingerprint
+if condition == 'same' and not same or condition == 'other' and same then return { 'kept', where } end
+if condition == 'superseded' and same then reason = 'moved' end
+forget(member, hash, reason, clusterTime(), kept)
+return { reason == 'moved' and 'moved' or 'closed', where }
