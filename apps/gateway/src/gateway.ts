@@ -39,6 +39,7 @@ import { oneAddressWatch } from './edges/one-address.js';
 import { outages } from './outages.js';
 import { questionBus } from './question-bus.js';
 import { questionKeys } from './question-keys.js';
+import { forgetsUsers } from './refresh.js';
 import { registryCare } from './registry-care.js';
 import { viewersByStanding } from './viewers.js';
 
@@ -181,6 +182,17 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     deadline: config.gateway.deadline,
     limits: { requestLine: config.gateway.maxRequestLine, headers: config.gateway.maxHeaders },
   });
+  const { redis } = node;
+  const forgetUser = forgetsUsers({
+    kept,
+    shared,
+    known,
+    backends: traits,
+    redis,
+    shards: config.redis.shards,
+    log,
+  });
+  node.news.on('refreshed', forgetUser);
   /** Something may have changed that we did not hear of: what is shared is forgotten, what is kept is looked up once. */
   const forget = (): void => {
     kept.generation += 1;

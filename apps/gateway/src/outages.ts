@@ -39,11 +39,11 @@ export function outages(node: ClusterNode): Outages {
   ledger.start();
   return {
     note: (check, { decision, kept }) => {
-      const { allow, source, because, backend } = decision;
+      const { allow, source, because, backend, switched } = decision;
       const { fingerprint, session } = kept ?? {};
       // What goes to the edge as it is stands in for nothing.
       if (decision.verbatim === true) return;
-      ledger.note(check, { allow, source, because, backend, fingerprint, session });
+      ledger.note(check, { allow, source, because, backend, switched, fingerprint, session });
     },
     trustEnded: (backend) => ledger.trustEnded(backend),
     close: () => ledger.stop(),

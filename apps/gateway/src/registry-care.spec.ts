@@ -63,7 +63,7 @@ describe('what a gateway does for the registry', () => {
       standIn: false,
       until,
       generation: 0,
-      holds: 0,
+      version: 0,
       seen: false,
     });
     const node = { redis, registry, known, clock, config, log: silentLog, news: { on: () => undefined } };

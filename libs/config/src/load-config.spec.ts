@@ -177,6 +177,11 @@ describe('loadConfig', () => {
       /^usher\.yaml:3: routes\[0\]\.backend: there is no backend "portl"; did you mean "portal"\?/,
     ],
     [
+      'two routes of one name',
+      `${BACKEND}routes:\n  - { name: tv, match: { edge: a }, backend: portal }\n  - { name: tv, backend: portal }`,
+      /^usher\.yaml:4: routes\[1\]\.name: "tv" is another route’s name already/,
+    ],
+    [
       'a route to no group',
       `${BACKEND}routes:\n  - { group: all }`,
       /^usher\.yaml:3: routes\[0\]\.group: there is no group "all": none is configured/,

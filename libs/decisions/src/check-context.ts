@@ -16,12 +16,14 @@ export interface CheckContext {
   readonly deadline: number;
   /** Has to be admitted under a cap on devices first: no worker opens the session. */
   unopened?: boolean;
-  /** The version of the holds that it was looked at with; one that is set meanwhile makes it be looked at again. */
-  holds?: number;
+  /** `KeptDecisions.version` when it was looked at; what is set or refreshed meanwhile makes it be looked at again. */
+  version?: number;
   /** This session was allowed earlier, though its time may be up: nobody cuts it by a clock. */
   previous?: Session;
   /** This session was let in on trust earlier: a budget that is spent keeps out newcomers only. */
   onTrust?: boolean;
+  /** An operator lets everybody in: no limit of letting in on trust counts. */
+  letIn?: boolean;
   /** The registry could not be asked whether another gateway allowed this session. */
   registryFailed?: boolean;
 }

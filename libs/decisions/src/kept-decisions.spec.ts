@@ -24,7 +24,7 @@ function keep(
     standIn,
     until,
     generation: 0,
-    holds: 0,
+    version: 0,
     seen: false,
   });
 }

@@ -2,6 +2,7 @@ import { NO_HOLDS } from '#usher/domain';
 import type { Clock, Decision, Holds, Session, Source } from '#usher/domain';
 import { LRUCache } from 'lru-cache';
 import { cacheBounds } from './cache-bounds.js';
+import { wasAllowed } from './standing.js';
 
 /** A decision that this process keeps for one session and one fingerprint. */
 export interface Kept {
@@ -17,8 +18,8 @@ export interface Kept {
   until: number;
   /** Of `KeptDecisions.generation`: an older one is checked once against the registry. */
   generation: number;
-  /** Of the holds that it was looked at with: after a change it is looked at again. */
-  holds: number;
+  /** `KeptDecisions.version` when it was looked at: after a change it is looked at again. */
+  version: number;
   /** Asked about since the last flush: a sign of life. */
   seen: boolean;
 }
@@ -52,6 +53,7 @@ export class KeptDecisions {
   private readonly counted = new Map<string, KeptCounts>();
   private readonly byName: LRUCache<string, Kept>;
   private seen: Kept[] = [];
+  private refreshes = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -62,6 +64,11 @@ export class KeptDecisions {
       ...cacheBounds(entries, wordsOf),
       dispose: (kept) => this.forget(kept),
     });
+  }
+
+  /** Another number after each change of holds, and after each refresh of a user. */
+  get version(): number {
+    return this.holds.version + this.refreshes;
   }
 
   /** Keeps a decision; what was kept under its name is no longer answered. */
@@ -76,9 +83,9 @@ export class KeptDecisions {
     return kept !== undefined && kept.fingerprint === fingerprint ? kept : undefined;
   }
 
-  /** It may be answered as it is, without asking anybody, and without a look at the holds. */
+  /** It may be answered as it is, without asking anybody, and without a further look. */
   isFresh(kept: Kept): boolean {
-    return this.isCurrent(kept) && kept.holds === this.holds.version;
+    return this.isCurrent(kept) && kept.version === this.version;
   }
 
   /** It may be answered without asking anybody, unless a hold that is new says otherwise. */
@@ -121,6 +128,24 @@ export class KeptDecisions {
         this.keep({ ...kept, session: carried, standIn: false, until: 0 });
       }
     }
+  }
+
+  /**
+   * Of these sessions what may be asked again is asked at its next use; until an answer comes each is remembered as
+   * allowed once, so that an outage cuts nobody. What stood in is dropped. Denials, which are kept by their requests
+   * alone, are all asked again: they name nobody.
+   */
+  refresh(isMeant: (session: Session) => boolean, isReusable: (backend: string) => boolean): void {
+    for (const kept of Array.from(this.byName.values())) {
+      const { name, session, decision } = kept;
+      if (session === undefined || decision.hold !== undefined || !isMeant(session)) continue;
+      if (!wasAllowed(session)) this.drop(name);
+      else if (kept.standIn || isReusable(session.backend)) {
+        const asked: Session = { ...session, state: 'unconfirmed', source: 'session' };
+        this.keep({ ...kept, session: asked, standIn: false, until: 0 });
+      }
+    }
+    this.refreshes += 1;
   }
 
   /** The session is over. */

@@ -66,6 +66,20 @@ export class KnownMemory implements KnownViewers {
     await this.cluster.remember(backend, viewerKey, fingerprint, grant);
   }
 
+  /** Forgets viewers in this process, and says whom: another one, or Redis, may remember them still. */
+  forget(
+    isMeant: (backend: string, user: string) => boolean,
+  ): { readonly backend: string; readonly viewerKey: string; readonly user: string }[] {
+    const forgotten = [];
+    for (const [name, { user }] of Array.from(this.local.entries())) {
+      const [backend = '', viewerKey = ''] = name.split('/');
+      if (!isMeant(backend, user)) continue;
+      this.local.delete(name);
+      forgotten.push({ backend, viewerKey, user });
+    }
+    return forgotten;
+  }
+
   /**
    * Every grant that is remembered here, for a Redis that came back empty; with `allowedSince` (cluster time, ms) only
    * those of viewers allowed since: Redis takes an offer for an allow of now, and nobody may stay known by that alone.

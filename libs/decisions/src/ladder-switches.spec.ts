@@ -1,5 +1,7 @@
 import type { FailMode, SwitchMode } from '#usher/domain';
 import { allow, deny, ladderOf, sources, type World } from '../test/ladder-world.js';
+import { StandIn } from './stand-in.js';
+import { switchedAnswer, underSwitch } from './switched.js';
 
 const GROUP = {
   backends: {
@@ -42,7 +44,7 @@ describe('a backend that is switched', () => {
       world.said.admission = { kind: 'outage', since: 0 };
       expect(await sources(world)).toBe(said);
       const { decision, answer } = await world.ladder.decide(world.context({ sessionId: '43' }));
-      expect(decision).toMatchObject({ because: 'backend', backend: 'portal' });
+      expect(decision).toMatchObject({ because: 'backend', backend: 'portal', switched: true });
       expect(answer).toMatchObject({ reason: 'backend-switched', because: 'backend' });
       expect([...world.told.busQuestions, ...world.told.directQuestions]).toEqual([]);
     },
@@ -94,6 +96,17 @@ describe('a backend that is switched', () => {
     const { answer } = await world.asker.askUnguarded(world.context(), 'portal');
     expect(answer.kind).toBe('allow');
   });
+});
+
+it('forced to let in is stronger than an end of trust, which counts in maintenance', () => {
+  const { clock, known, context } = ladderOf();
+  const standIn = new StandIn(clock, known, { trustEnded: () => 'maxOutage' });
+  const decide = (mode: SwitchMode) => {
+    const times = { since: 0, until: 1, by: '', reason: '' };
+    const one = { kind: 'backend', name: 'portal', mode, ...times } as const;
+    return standIn.decideNow(underSwitch(context(), one), switchedAnswer('portal', one)).allow;
+  };
+  expect([decide('open'), decide('maintenance')]).toEqual([true, false]);
 });
 
 describe('a group of which a member is switched', () => {

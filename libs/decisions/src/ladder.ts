@@ -17,7 +17,8 @@ import type { SingleFlight } from './single-flight.js';
 import type { StandIn } from './stand-in.js';
 import { switchedAnswer, switchOn, underSwitch } from './switched.js';
 import type { TraitsByBackend } from './traits.js';
-import { isRunning, wasAllowed, type Verdicts } from './verdicts.js';
+import { isRunning, wasAllowed } from './standing.js';
+import type { Verdicts } from './verdicts.js';
 
 /** Kept apart from the deadline, so that the answer is on the wire before the edge gives up, ms; an eighth at most. */
 const MARGIN = 25;
@@ -90,7 +91,7 @@ export class Ladder {
     const { check, identity, credential } = context;
     const { ip, channel, userAgent } = check;
     const { viewerKey } = identity;
-    context.holds = this.parts.holds.version;
+    context.version = this.parts.kept.version;
     return this.parts.holds.before({ ip, channel, userAgent, viewerKey, credential });
   }
 
@@ -120,7 +121,7 @@ export class Ladder {
       standIn,
       until,
       generation: kept.generation,
-      holds: context.holds ?? 0,
+      version: context.version ?? 0,
       seen: false,
     };
     if (session !== undefined) kept.keep(mine);
@@ -139,7 +140,7 @@ export class Ladder {
     if (kept.isCurrent(mine)) {
       const refused = session && verdicts.refusal(session);
       if (refused !== undefined && held === undefined) return this.settle(context, refused);
-      mine.holds = context.holds ?? 0;
+      mine.version = context.version ?? 0;
       kept.note(mine);
       return { decision, kept: mine };
     }
@@ -191,8 +192,10 @@ export class Ladder {
   private async asked(context: CheckContext, target: string): Promise<Verdict> {
     // Before the flight is shared: the same question may come by another route, which is not switched.
     const switched = switchOn(this.parts.switches, context.route);
-    if (switched !== undefined)
-      return this.standIn(underSwitch(context, switched), switchedAnswer(target, switched));
+    if (switched !== undefined) {
+      const stood = await this.standIn(underSwitch(context, switched), switchedAnswer(target, switched));
+      return { ...stood, decision: { ...stood.decision, switched: true } };
+    }
     context.unopened = this.parts.limiting?.mayRefuse(context.route);
     const key = this.parts.questionKey(context, target);
     const ask = (): Promise<Asking> => this.parts.asker.ask(context, target);
@@ -203,7 +206,8 @@ export class Ladder {
     const { answer, source } = value;
     if (answer.kind === 'unavailable') return this.standIn(context, answer);
     const credential = this.parts.backends.get(answer.backend)?.credential ?? 'once';
-    this.parts.shared.keep(key, answer, credential);
+    // It was asked before a refresh of its user: others ask for themselves.
+    if (context.version === this.parts.kept.version) this.parts.shared.keep(key, answer, credential);
     // The worker opened its question's session together with the reply, unless it has to be admitted first.
     const isOpened = leader && source === 'backend' && context.unopened !== true;
     if (answer.kind === 'allow') return this.allowed(context, answer, source, !isOpened);

@@ -54,6 +54,13 @@ export class SharedAnswers {
     this.answers.clear();
   }
 
+  /** Forgets the answers that are meant. */
+  forget(isMeant: (answer: AllowAnswer | DenyAnswer) => boolean): void {
+    for (const [key, { answer }] of Array.from(this.answers.entries())) {
+      if (isMeant(answer)) this.answers.delete(key);
+    }
+  }
+
   private ttlOf(answer: AllowAnswer | DenyAnswer, credential: 'once' | 'reusable'): number {
     if (answer.kind === 'deny') return this.ttl.deny;
     if (answer.authDuration === undefined) return this.ttl.allow;

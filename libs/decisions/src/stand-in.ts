@@ -122,7 +122,8 @@ export class StandIn {
   }
 
   /** Of a group only where it has ended for every member. Who is in on trust stays when a budget is spent. */
-  private hasTrustEnded({ route: { backends }, onTrust }: CheckContext): boolean {
+  private hasTrustEnded({ route: { backends }, onTrust, letIn }: CheckContext): boolean {
+    if (letIn === true) return false;
     const limits = backends.map((backend) => this.trust.trustEnded(backend));
     if (limits.length === 0 || limits.includes(undefined)) return false;
     return onTrust !== true || limits.includes('maxOutage');

@@ -32,8 +32,9 @@ export function switchedMembers(switches: Switches, { backends }: Route): readon
 
 /** The check as it goes on: what stands in follows the switch's fail mode. */
 export function underSwitch(context: CheckContext, { mode }: Switch): CheckContext {
-  if (mode === 'maintenance') return context;
-  return { ...context, route: { ...context.route, failMode: FORCED[mode] } };
+  const { route } = context;
+  const failMode = mode === 'maintenance' ? route.failMode : FORCED[mode];
+  return { ...context, route: { ...route, failMode }, letIn: mode === 'open' };
 }
 
 /** Nobody is asked. */

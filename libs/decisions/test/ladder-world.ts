@@ -196,7 +196,22 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     kept.generation += 1;
     shared.clear();
   };
-  return { ladder, context, said, told, clock, holds, switched, kept, known, asker, registry, backends, gap };
+  return {
+    ladder,
+    context,
+    said,
+    told,
+    clock,
+    holds,
+    switched,
+    kept,
+    shared,
+    known,
+    asker,
+    registry,
+    backends,
+    gap,
+  };
 }
 
 export type World = ReturnType<typeof ladderOf>;

@@ -30,6 +30,8 @@ export interface Decision {
   readonly redirect?: Redirect;
   /** Set when no decision could be had and this is what stands in for one. */
   readonly because?: Because;
+  /** It stands in because an operator switched the backend or route: that is no outage. */
+  readonly switched?: boolean;
   /** Seconds the edge may rely on it, where the edge's dialect can say so. */
   readonly edgeTtl?: number;
   /** Source `hold`: the hold that decided. */

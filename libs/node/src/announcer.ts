@@ -3,6 +3,7 @@ import type { BreakerRecord, Suspicion } from '#usher/backends';
 import type { Log, SessionName } from '#usher/domain';
 import type { SwitchChange } from '#usher/sessions';
 import { switchSentence } from './cluster-switches.js';
+import type { RefreshedUser } from './user-refresh.js';
 
 interface News {
   /** A breaker turned. The outage is over when `now.state` is closed. */
@@ -13,6 +14,8 @@ interface News {
   suspicious: [backend: string, suspicion: Suspicion | undefined];
   /** An operator's switch was set or lifted, or is over. */
   switched: [change: SwitchChange];
+  /** What is kept of this user is to be forgotten. */
+  refreshed: [refreshed: RefreshedUser];
   /** Sessions ended, in whichever process that was noticed. */
   closed: [names: readonly SessionName[]];
   /** Events of the control stream were lost: what they tell about is to be read again. */
@@ -62,6 +65,10 @@ export class Announcer {
     const sentence = now === undefined ? `${kind} ${name}: ${words}` : switchSentence(now);
     this.log.info({ kind, name, reason: what === 'over' ? undefined : reason }, sentence);
     this.emitter.emit('switched', change);
+  }
+
+  refreshed(refreshed: RefreshedUser): void {
+    this.emitter.emit('refreshed', refreshed);
   }
 
   closed(names: readonly SessionName[]): void {

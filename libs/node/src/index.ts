@@ -12,5 +12,7 @@ export { readNodeMetrics } from './node-metrics.js';
 export type { Role } from './peers.js';
 export type { Settle } from './settlement.js';
 export type { QuestionCodec } from './question-codec.js';
+export { userRefresh } from './user-refresh.js';
+export type { Refreshed, RefreshedUser, RefreshUser } from './user-refresh.js';
 export { startNode } from './start-node.js';
 export type { ClusterNode, NodeOptions } from './start-node.js';

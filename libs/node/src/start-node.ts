@@ -25,6 +25,7 @@ import { patientKnownViewers, patientRegistry } from './patient-writes.js';
 import { questionCodec, type QuestionCodec } from './question-codec.js';
 import { settlement, type Settle } from './settlement.js';
 import { timedAdapter } from './timed-adapter.js';
+import { userRefresh, type RefreshedUser, type RefreshUser } from './user-refresh.js';
 
 export interface NodeOptions {
   readonly config: Config;
@@ -70,6 +71,8 @@ export interface ClusterNode {
   readonly holds: ClusterHolds;
   /** Which backends and routes operators took out of use until a time. */
   readonly switches: ClusterSwitches;
+  /** Every process forgets what it keeps of a user: he paid, or was cut off, this minute. */
+  readonly refresh: RefreshUser;
   /** Lifecycle events that no script writes. */
   readonly events: EventWriter;
   readonly settle: Settle;
@@ -117,6 +120,8 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     events,
     onChange: (change) => news.switched(change),
   });
+  const onRefreshed = (refreshed: RefreshedUser): void => news.refreshed(refreshed);
+  const refresh = userRefresh({ config, redis, bus, clock, onRefreshed });
   const identities = identified();
   const tellTurn = breakerEvents(events);
   const gates = openGates({
@@ -182,6 +187,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     patient,
     holds,
     switches,
+    refresh,
     events,
     settle,
     backends: identities.noting(new GatedBackends(gates.gates, config.groups, clock)),

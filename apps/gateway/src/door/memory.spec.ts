@@ -38,7 +38,7 @@ beforeEach(async () => {
       standIn: false,
       until: clock.monotonic() + 1000,
       generation: 0,
-      holds: 0,
+      version: 0,
       seen: false,
     };
     memory.keep(incoming, 'astra', kept, { status: 200, headers: { 'X-Session-Name': 'viewer' } });
@@ -134,7 +134,7 @@ describe('long requests fill no memory: fewer of them are remembered', () => {
       standIn: false,
       until: 10_000,
       generation: 0,
-      holds: 0,
+      version: 0,
       seen: false,
     };
     const style = { answerHeaders: true, draining: false };

@@ -152,18 +152,19 @@ export class OutageLedger {
   async round(leaving = false): Promise<void> {
     const { store, log } = this.parts;
     if (store.away) return;
-    try {
-      for (const outage of Array.from(this.#all())) {
+    let failure: unknown;
+    for (const outage of Array.from(this.#all())) {
+      try {
         await this.#write(outage, leaving);
         if (outage.end === undefined) await this.#watch(outage);
+      } catch (error) {
+        // It stays here and is written again; a retry counts nobody twice.
+        failure = error;
       }
-      this.#failing = false;
-    } catch (error) {
-      // It stays here and is written again; a retry counts nobody twice.
-      if (!this.#failing)
-        log.warn({ error }, 'the ledger of an outage could not be written; it is tried again');
-      this.#failing = true;
     }
+    if (failure !== undefined && !this.#failing)
+      log.warn({ error: failure }, 'the ledger of an outage could not be written; it is tried again');
+    this.#failing = failure !== undefined;
     this.#forget();
   }
 
@@ -179,7 +180,9 @@ export class OutageLedger {
 
   #begin(backend: string, fault: OutageFault, start: number): LocalOutage {
     const { store, most, peers } = this.parts;
-    const outage = new LocalOutage(backend, fault, start, Math.max(1, most - this.size));
+    // What becomes of those of an outage that is over is worth less than who is let in now.
+    if (this.size > most / 2) this.#ended = this.#ended.filter((ended) => !this.#done.has(ended));
+    const outage = new LocalOutage(backend, fault, start, Math.ceil(Math.max(most / 2, most - this.size)));
     const turn = this.#turns.get(backend);
     if (fault === 'backend' && turn?.closed === false) outage.downSince = turn.downSince || start;
     // Whoever dies before Redis is back would be missed by nobody.
