@@ -1,4 +1,4 @@
-import { encodeName, knownKey, script, shardOf } from '#usher/redis';
+import { encodeName, knownKey, partOf, script, shardOf } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
 
 const FORGET = script(import.meta.url, './lua/forget-known-2.lua');
@@ -23,7 +23,7 @@ export async function forgetKnown(
   const name = `${backend}/${viewerKey}`;
   const shard = shardOf(name, shards);
   const viewer = encodeName(viewerKey);
-  const keys = [knownKey(shard, backend, viewer), knownKey(shard, backend, viewer)];
+  const keys = [knownKey(shard, backend, partOf(name, shards)), knownKey(shard, backend, viewer)];
   const args = [viewer, encodeName(user), Math.round(allowedBefore)];
   return (await redis.run(FORGET, keys, args, TIMEOUT)) === 1;
 }
