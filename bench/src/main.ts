@@ -4,6 +4,7 @@ import { FULL, QUICK, type Effort, type Figures } from './figure.js';
 import { busRoundTrips } from './figures/bus-round-trips.js';
 import { cachedCheck } from './figures/cached-check.js';
 import { memory } from './figures/memory.js';
+import { opensWithLimit } from './figures/opens-with-limit.js';
 import { startToFirstAnswer } from './figures/start-to-first-answer.js';
 import { uncachedCheck } from './figures/uncached-check.js';
 import { machine, versions } from './machine.js';
@@ -14,6 +15,7 @@ const PARTS: Readonly<Record<string, (effort: Effort) => Promise<Figures>>> = {
   uncachedCheck,
   busRoundTrips,
   memory,
+  opensWithLimit,
   startToFirstAnswer,
 };
 /** From dist/bench/src/. */
