@@ -15,6 +15,8 @@ export type ControlNode = Pick<
   | 'adapters'
   | 'known'
   | 'holds'
+  | 'switches'
+  | 'refresh'
   | 'sealer'
   | 'bus'
   | 'questions'

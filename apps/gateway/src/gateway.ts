@@ -106,7 +106,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 
 /** Everything behind the edges' port. */
 function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
-  const { config, clock, backends, gates, log, holds } = node;
+  const { config, clock, backends, gates, log, holds, renewals } = node;
   // No viewer waits for what is written here.
   const { registry } = node.patient;
   const { cacheEntries, knownEntries, knownFor, answerTtl, assumedLife, grace } = config.gateway;
@@ -120,7 +120,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const asker = new Asker(clock, gates.board, questionBus(node), backends, known, node.switches);
   const keyOf = questionKeys(node);
   const times = { assumedLife, grace, denial: answerTtl.deny };
-  const verdicts = new Verdicts({ clock, registry, known, holds, backends: traits, times });
+  const verdicts = new Verdicts({ clock, registry, known, holds, renewals, backends: traits, times });
   const limits = config.limits.mode === 'off' ? undefined : nodeLimits(node).limits;
   const ladder = new Ladder({
     clock,

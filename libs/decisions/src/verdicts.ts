@@ -5,6 +5,7 @@ import type {
   DenyAnswer,
   Hold,
   Holds,
+  Renewals,
   Session,
   SessionRegistry,
 } from '#usher/domain';
@@ -28,6 +29,7 @@ export interface VerdictParts {
   readonly registry: SessionRegistry;
   readonly known: KnownMemory;
   readonly holds: Holds;
+  readonly renewals: Renewals;
   readonly backends: TraitsByBackend;
   readonly times: VerdictTimes;
 }
@@ -71,7 +73,7 @@ export class Verdicts {
     registers: boolean,
   ): Verdict {
     const { check, identity, habit } = context;
-    const { backends, clock, known, times } = this.parts;
+    const { backends, clock, known, renewals, times } = this.parts;
     const origin = source === 'cache' ? 'backend' : source;
     const session = sessionOfAllow(check, identity, answer, origin, habit, backends, times, clock.now());
     const refused = this.refusal(session);
@@ -94,6 +96,7 @@ export class Verdicts {
     };
     if (registers) {
       this.register(session);
+      renewals.keep(check, identity, session);
       known.remember(answer.backend, identity.viewerKey, identity.fingerprint, grant).catch(unregistered);
     } else {
       known.rememberHere(answer.backend, identity.viewerKey, identity.fingerprint, grant);

@@ -1,4 +1,5 @@
 import { configSchema } from '#usher/config';
+import { NO_RENEWALS } from '#usher/domain';
 import type {
   Admission,
   AllowAnswer,
@@ -139,6 +140,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     registry,
     known,
     holds,
+    renewals: NO_RENEWALS,
     backends,
     times: {
       assumedLife: config.gateway.assumedLife,

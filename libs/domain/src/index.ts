@@ -23,6 +23,8 @@ export {
   viewerKeyOf,
 } from './identity.js';
 export type { FingerprintParts } from './identity.js';
+export { NO_RENEWALS } from './renewal.js';
+export type { Renewal, Renewals } from './renewal.js';
 export type { DeviceKind, DeviceLimits, LimitMode, Newcomer, OverLimit } from './limit.js';
 export { silentLog } from './log.js';
 export type { Log, LogFields } from './log.js';

@@ -12,6 +12,7 @@ export { readNodeMetrics } from './node-metrics.js';
 export type { Role } from './peers.js';
 export type { Settle } from './settlement.js';
 export type { QuestionCodec } from './question-codec.js';
+export { openRenewal, renewals } from './renewals.js';
 export { userRefresh } from './user-refresh.js';
 export type { Refreshed, RefreshedUser, RefreshUser } from './user-refresh.js';
 export { startNode } from './start-node.js';

@@ -1,5 +1,5 @@
 import { configSchema } from '#usher/config';
-import { NO_HOLDS } from '#usher/domain';
+import { NO_HOLDS, NO_RENEWALS } from '#usher/domain';
 import type { AllowAnswer, Check, Holds, KnownViewers, Log, Session, SessionRegistry } from '#usher/domain';
 import { eventually, ManualClock } from '#usher/testing';
 import { patientKnownViewers, patientRegistry } from './patient-writes.js';
@@ -58,6 +58,7 @@ function settlementWhere(tooSlowFor: number, holds: Holds = NO_HOLDS) {
     registry: patientRegistry(registry, [1, 1]),
     known: patientKnownViewers(known, [1, 1]),
     holds,
+    renewals: NO_RENEWALS,
   });
   return { settle, written, tried, said };
 }

@@ -9,6 +9,7 @@ import type {
   KnownViewers,
   Log,
   Question,
+  Renewals,
   SessionRegistry,
 } from '#usher/domain';
 import type { Config } from '#usher/config';
@@ -20,6 +21,7 @@ export interface SettlementParts {
   readonly registry: SessionRegistry;
   readonly known: KnownViewers;
   readonly holds: Holds;
+  readonly renewals: Renewals;
 }
 
 /**
@@ -37,7 +39,15 @@ export type Settle = (
  * Both commands leave in the tick in which it is called: with a worker's reply. What is lost because Redis is away,
  * the gateway that holds the session writes back.
  */
-export function settlement({ config, clock, log, registry, known, holds }: SettlementParts): Settle {
+export function settlement({
+  config,
+  clock,
+  log,
+  registry,
+  known,
+  holds,
+  renewals,
+}: SettlementParts): Settle {
   const traits = traitsOf(config);
   const life = { assumedLife: config.gateway.assumedLife };
   return (check, identity, answer, { unguarded = false, unopened = false } = {}) => {
@@ -51,7 +61,10 @@ export function settlement({ config, clock, log, registry, known, holds }: Settl
     const failed = (error: unknown): void =>
       log.debug({ error, id: check.id }, 'a session could not be written; its gateway will');
     const isHeld = !unguarded && holds.ofUser(namespace, user, viewerKey)?.effect === 'refuse';
-    if (!isHeld && !unopened) registry.open(session).catch(failed);
+    if (!isHeld && !unopened) {
+      registry.open(session).catch(failed);
+      renewals.keep(check, identity, session);
+    }
     known.remember(answer.backend, viewerKey, fingerprint, grant).catch(failed);
   };
 }

@@ -9,11 +9,13 @@ import type {
   KnownViewers,
   Log,
   Random,
+  Renewals,
   SessionRegistry,
 } from '#usher/domain';
+import { traitsOf } from '#usher/decisions';
 import { LatencyFamily } from '#usher/observe';
 import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } from '#usher/redis';
-import { EventWriter, RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
+import { EventWriter, RedisKnownViewers, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
 import { Announcer } from './announcer.js';
 import { breakerEvents } from './breaker-events.js';
 import { clusterHolds, type ClusterHolds } from './cluster-holds.js';
@@ -22,6 +24,7 @@ import { peersOf, type Role } from './peers.js';
 import { closingNews } from './closing-news.js';
 import { identified } from './identified.js';
 import { patientKnownViewers, patientRegistry } from './patient-writes.js';
+import { renewals } from './renewals.js';
 import { questionCodec, type QuestionCodec } from './question-codec.js';
 import { settlement, type Settle } from './settlement.js';
 import { timedAdapter } from './timed-adapter.js';
@@ -75,6 +78,8 @@ export interface ClusterNode {
   readonly refresh: RefreshUser;
   /** Lifecycle events that no script writes. */
   readonly events: EventWriter;
+  /** Whose backend may be asked again. */
+  readonly renewals: Renewals;
   readonly settle: Settle;
   /** What happens to breakers and the control stream is told here. */
   readonly news: Announcer;
@@ -109,7 +114,10 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   const patient = { registry: patientRegistry(registry), known: patientKnownViewers(known) };
   const events = new EventWriter(redis, clock, { shards });
   const holds = clusterHolds({ redis, bus, clock, log, events });
-  const settle = settlement({ config, clock, log, holds, ...patient });
+  const traits = traitsOf(config);
+  const store = new RenewalStore(redis, clock);
+  const renewed = renewals({ store, registry, sealer, clock, random, traits, log });
+  const settle = settlement({ config, clock, log, holds, renewals: renewed, ...patient });
   const news = new Announcer(log);
   const switches = clusterSwitches({
     config,
@@ -189,6 +197,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     switches,
     refresh,
     events,
+    renewals: renewed,
     settle,
     backends: identities.noting(new GatedBackends(gates.gates, config.groups, clock)),
     close: async () => {

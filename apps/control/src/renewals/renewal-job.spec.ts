@@ -1,0 +1,197 @@
+import { silentLog, type Asked, type Check, type Clock, type Question, type Session } from '#usher/domain';
+import { openRenewal, renewals } from '#usher/node';
+import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
+import { RedisSessionRegistry, RenewalStore } from '#usher/sessions';
+import { startRedis, type RedisProcess } from '#usher/testing';
+import { RenewalJob } from './renewal-job.js';
+
+const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+const sealer = createSealer(['a secret of these tests']);
+const identity = { fingerprint: 'f'.repeat(26), viewerKey: 'v'.repeat(26) };
+const QUERY = 'token=reusable-1';
+
+let server: RedisProcess;
+let redis: RedisClient;
+let registry: RedisSessionRegistry;
+let store: RenewalStore;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = connectRedis({ url: server.url, timeout: 5_000 });
+  await redis.ready();
+  registry = new RedisSessionRegistry(redis, clock, { shards: 4 });
+  store = new RenewalStore(redis, clock);
+});
+
+beforeEach(async () => {
+  await redis.call('FLUSHALL', []);
+});
+
+afterAll(async () => {
+  await redis.close();
+  await server.stop();
+});
+
+const checkOf = (sessionId: string): Check => ({
+  id: 'c1',
+  dialect: 'astra',
+  edge: 'astra-1',
+  sessionId,
+  sessionGiven: true,
+  channel: 'a001',
+  ip: '192.0.2.7',
+  path: '/play/a001',
+  userAgent: 'VLC/3',
+  host: 'live.example.com',
+  origin: '',
+  query: QUERY,
+});
+
+const sessionOf = (sessionId: string, part: Partial<Session> = {}): Session => ({
+  ...checkOf(sessionId),
+  ...identity,
+  backend: 'portal',
+  namespace: 'portal',
+  user: 'anna',
+  sessionName: '',
+  state: 'active',
+  source: 'backend',
+  presence: 'assumed',
+  openedAt: Date.now() - 1_000,
+  authorizedUntil: Date.now() + 50,
+  aliveUntil: Date.now() + 3_600_000,
+  ...part,
+});
+
+function world(answer: Asked['kind'] | 'allow' | 'deny', pace = 1_000) {
+  const asked: Question[] = [];
+  const revoked: string[] = [];
+  const job = new RenewalJob({
+    store,
+    registry,
+    revoke: async ({ sessionId }, reason) => void revoked.push(`${sessionId} ${reason}`),
+    leases: { renew: async () => undefined, holds: () => true, release: async () => undefined },
+    ask: async (question) => {
+      asked.push(question);
+      const said = { backend: 'portal', status: 200, tookMs: 1, kind: answer, reason: `backend-${answer}ed` };
+      return (answer === 'allow' || answer === 'deny'
+        ? { kind: 'answered', answer: said }
+        : { kind: answer }) as unknown as Asked;
+    },
+    unseal: (session, sealed) => openRenewal(sealer, session, sealed),
+    pace: () => pace,
+    grace: 60_000,
+    clock,
+    random: () => 0,
+    log: silentLog,
+  });
+  return { job, asked, revoked };
+}
+
+/** As a worker does that has the backend's allow. */
+async function keep(session: Session, credential: 'once' | 'reusable' = 'reusable'): Promise<void> {
+  const traits = { name: 'portal', namespace: 'portal', credential } as never;
+  const kept: Promise<void>[] = [];
+  const noting: Pick<RenewalStore, 'keep'> = {
+    keep: (...what) => {
+      kept.push(store.keep(...what));
+      return kept[0]!;
+    },
+  };
+  const parts = { store: noting, registry, sealer, clock, random: () => 0, log: silentLog };
+  const { keep: note } = renewals({ ...parts, traits: new Map([['portal', traits]]) });
+  await registry.open(session);
+  note(checkOf(session.sessionId), identity, session);
+  await Promise.all(kept);
+}
+
+/** By Redis' clock. */
+async function due(sessionId: string): Promise<number> {
+  const key = `usher:due:{${registry.shardOf(sessionOf(sessionId))}}`;
+  return Number(await redis.call('ZSCORE', [key, `astra-1:${sessionId}`]));
+}
+
+async function makeDue(sessionId: string): Promise<void> {
+  await store.again(registry.shardOf(sessionOf(sessionId)), sessionOf(sessionId), Date.now() - 1);
+}
+
+describe('a session whose credential may be used again', () => {
+  it('is due a tenth of its time before it is up, with jitter, and its question lies sealed', async () => {
+    const session = sessionOf('1', { authorizedUntil: Date.now() + 100_000 });
+    await keep(session);
+    expect(session.authorizedUntil - (await due('1'))).toBeGreaterThan(9_900);
+    expect(session.authorizedUntil - (await due('1'))).toBeLessThan(10_100);
+    const [key] = (await redis.call('KEYS', ['usher:sealed:*'])) as string[];
+    expect(await redis.call('GET', [key!])).not.toContain('reusable-1');
+    expect(Number(await redis.call('PTTL', [key!]))).toBeGreaterThan(3_600_000);
+  });
+
+  it('is asked about with the viewer’s own question when it is due, and not before', async () => {
+    const { job, asked } = world('allow');
+    await keep(sessionOf('1', { authorizedUntil: Date.now() + 100_000 }));
+    await job.round();
+    expect(asked).toHaveLength(0);
+    await makeDue('1');
+    await job.round();
+    expect(asked).toMatchObject([
+      { target: 'portal', known: false, check: { query: QUERY, sessionId: '1' } },
+    ]);
+    expect(job.counts.renewed).toBe(1);
+  });
+
+  it('ends where the backend refuses it now', async () => {
+    const { job, revoked } = world('deny');
+    await keep(sessionOf('1'));
+    await makeDue('1');
+    await job.round();
+    expect(revoked).toEqual(['1 denied-on-recheck']);
+    expect(await redis.call('KEYS', ['usher:sealed:*'])).toEqual([]);
+    expect(await redis.call('KEYS', ['usher:due:*'])).toEqual([]);
+  });
+
+  it('plays on as unconfirmed where nobody can be asked, and is asked about again', async () => {
+    const { job, revoked } = world('not-taken');
+    const session = sessionOf('1', { authorizedUntil: Date.now() - 5 });
+    await keep({ ...session, authorizedUntil: Date.now() + 1_000 });
+    await registry.open(session);
+    await makeDue('1');
+    await job.round();
+    expect(await registry.read(session)).toMatchObject({ state: 'unconfirmed' });
+    expect(revoked).toEqual([]);
+    expect((await due('1')) - Date.now()).toBeGreaterThan(50_000);
+  });
+
+  it('that is gone, or is another one’s by now, is asked about no more', async () => {
+    const { job, asked } = world('allow');
+    await keep(sessionOf('1'));
+    await keep(sessionOf('2'));
+    await registry.close(sessionOf('1'), 'closed-by-edge');
+    await registry.open(sessionOf('2', { fingerprint: 'g'.repeat(26), openedAt: Date.now() }));
+    await makeDue('1');
+    await makeDue('2');
+    await job.round();
+    expect(asked).toHaveLength(0);
+    expect(job.counts.gone).toBe(2);
+    expect(await redis.call('KEYS', ['usher:due:*'])).toEqual([]);
+  });
+
+  it('waits its turn: a round asks no more than the pace', async () => {
+    const { job, asked } = world('allow', 10);
+    for (let i = 0; i < 25; i += 1) {
+      await keep(sessionOf(`s${i}`, { user: `user-${i}` }));
+      await store.again(registry.shardOf(sessionOf(`s${i}`, { user: `user-${i}` })), sessionOf(`s${i}`), 1);
+    }
+    await job.round();
+    expect(asked).toHaveLength(10);
+    await job.round();
+    expect(asked).toHaveLength(20);
+    await job.round();
+    expect(asked).toHaveLength(25);
+    expect(new Set(asked.map(({ check }) => check.sessionId)).size).toBe(25);
+  });
+
+  it('is never kept where its credential is good once', async () => {
+    await keep(sessionOf('1'), 'once');
+    expect(await redis.call('KEYS', ['usher:sealed:*'])).toEqual([]);
+  });
+});

@@ -1,0 +1,145 @@
+import type { Asked, Clock, CloseReason, Log, Question, Random, Renewal, Session } from '#usher/domain';
+import {
+  Rounds,
+  type DueSession,
+  type Leases,
+  type RedisSessionRegistry,
+  type RenewalStore,
+} from '#usher/sessions';
+
+/** Between two rounds, ms. */
+const EVERY = 1_000;
+/** Questions that are under way at once. */
+const SIDE_BY_SIDE = 16;
+/** Nobody waits at a player: a question may take so long, ms. */
+const PATIENCE = 5_000;
+
+export interface RenewalJobParts {
+  readonly store: Pick<RenewalStore, 'take' | 'again' | 'drop'>;
+  readonly registry: Pick<RedisSessionRegistry, 'read' | 'open' | 'shards'>;
+  /** Ends a session that the backend refuses now. */
+  readonly revoke: (session: Session, reason: CloseReason) => Promise<unknown>;
+  /** One part for each shard. */
+  readonly leases: Pick<Leases, 'renew' | 'holds' | 'release'>;
+  /** Asks the workers, behind everybody else. */
+  readonly ask: (question: Question) => Promise<Asked>;
+  readonly unseal: (session: Session, sealed: string) => Renewal | undefined;
+  /** Questions a second that are this process's part. */
+  readonly pace: () => number;
+  /** What cannot be asked is asked again after so long, ms. */
+  readonly grace: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** What came of renewals since the start. */
+export interface RenewalCounts {
+  renewed: number;
+  denied: number;
+  unavailable: number;
+  gone: number;
+}
+
+/**
+ * Asks again about sessions before their time is up, where the credential may be used again: paced, and behind the first
+ * checks. A denial ends the session; what cannot be asked is extended as `unconfirmed`: no clock of ours cuts a viewer.
+ */
+export class RenewalJob {
+  readonly counts: RenewalCounts = { renewed: 0, denied: 0, unavailable: 0, gone: 0 };
+  readonly #rounds: Rounds;
+  /** Of the pace: what earlier rounds left, less than one question. */
+  #fraction = 0;
+  /** Where the next round begins, so that no shard waits for others for ever. */
+  #first = 0;
+
+  constructor(private readonly parts: RenewalJobParts) {
+    this.#rounds = new Rounds(EVERY, () => this.round());
+  }
+
+  start(): void {
+    this.#rounds.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#rounds.stop();
+    await this.parts.leases.release().catch(() => undefined);
+  }
+
+  /** Never rejects: what was taken and not asked is due again. */
+  async round(): Promise<void> {
+    const { leases, log } = this.parts;
+    try {
+      await leases.renew();
+      const due = await this.#takeDue();
+      const next = async (): Promise<void> => {
+        for (let one = due.pop(); one !== undefined; one = due.pop()) await this.#renew(one.shard, one);
+      };
+      await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, due.length) }, next));
+    } catch (error) {
+      log.debug({ error }, 'sessions could not be renewed; the next round goes on');
+    }
+  }
+
+  async #takeDue(): Promise<(DueSession & { readonly shard: string })[]> {
+    const { store, registry, leases, pace } = this.parts;
+    const allowed = this.#fraction + (pace() * EVERY) / 1000;
+    let left = Math.floor(allowed);
+    this.#fraction = Math.min(1, allowed - left);
+    const due: (DueSession & { readonly shard: string })[] = [];
+    const first = this.#first;
+    this.#first = (first + 1) % registry.shards;
+    for (let i = 0; i < registry.shards && left > 0; i += 1) {
+      const part = (first + i) % registry.shards;
+      if (!leases.holds(part)) continue;
+      const shard = String(part).padStart(2, '0');
+      const taken = await store.take(shard, left);
+      left -= taken.length;
+      due.push(...taken.map((one) => ({ ...one, shard })));
+    }
+    return due;
+  }
+
+  async #renew(shard: string, { name, sealed }: DueSession): Promise<void> {
+    const { store, registry, unseal, revoke } = this.parts;
+    const session = await registry.read(name);
+    const renewal = session && unseal(session, sealed);
+    const isSame = renewal?.identity.fingerprint === session?.fingerprint && session?.state !== 'revoked';
+    if (session === undefined || renewal === undefined || !isSame) {
+      this.counts.gone += 1;
+      return store.drop(shard, name);
+    }
+    const asked = await this.#ask(renewal);
+    const answer = asked.kind === 'answered' ? asked.answer : undefined;
+    if (answer?.kind === 'allow') {
+      // The worker opened it anew, and keeps its question until the next time.
+      this.counts.renewed += 1;
+    } else if (answer?.kind === 'deny' && answer.reason !== 'group-partial') {
+      this.counts.denied += 1;
+      await revoke(session, 'denied-on-recheck');
+      await store.drop(shard, name);
+    } else await this.#extend(shard, session);
+  }
+
+  async #extend(shard: string, session: Session): Promise<void> {
+    const { store, registry, clock, random, grace } = this.parts;
+    this.counts.unavailable += 1;
+    const now = clock.now();
+    if (session.state === 'active' && session.authorizedUntil <= now)
+      await registry.open({ ...session, state: 'unconfirmed' });
+    await store.again(shard, session, now + grace * (1 + random()));
+  }
+
+  #ask({ check, identity, backend }: Renewal): Promise<Asked> {
+    const now = this.parts.clock.now();
+    return this.parts.ask({
+      check,
+      identity,
+      target: backend,
+      // Among those that a ramp lets through, re-checks come last.
+      known: false,
+      deadline: now + PATIENCE,
+      askedAt: now,
+    });
+  }
+}
