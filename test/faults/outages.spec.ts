@@ -190,3 +190,82 @@ describe('the ledger of outages of two gateways, a worker and control', () => {
     expect((await settled()).incomplete).toHaveLength(1);
   });
 });
+
+describe('a limit of letting in on trust', () => {
+  let portal: FakePortal;
+  let cluster: UsherCluster;
+  let outages: Awaited<ReturnType<typeof readOutages>>;
+  let count = 0;
+
+  beforeAll(async () => {
+    portal = await startFakePortal();
+    const shared = {
+      type: 'http',
+      url: `${portal.url}/check`,
+      timeout: '500ms',
+      device: 'mac',
+      breaker: { consecutive: 3, window: '2s', openFor: '1h' },
+    };
+    cluster = await startCluster(
+      {
+        edges: { 'astra-1': {} },
+        gateway: { answerTtl: { allow: '1ms', deny: '1ms' }, grace: '1ms' },
+        backends: {
+          long: { ...shared, maxOutage: '6s' },
+          full: { ...shared, failOpenBudget: { viewers: 5, enforce: true } },
+        },
+        routes: [{ match: { channel: 'full' }, backend: 'full' }, { backend: 'long' }],
+      },
+      { gateways: 2, workers: 1 },
+    );
+    outages = await readOutages(cluster.redis, 'long');
+  });
+
+  afterAll(async () => {
+    await outages?.close();
+    await cluster?.stop();
+    await portal?.stop();
+  });
+
+  const check = async (gateway: number, channel: string, name: string): Promise<string> =>
+    told(
+      await cluster.gateways[gateway]!.check({
+        channel,
+        sessionId: name,
+        query: `token=${name}&mac=${name}`,
+        ip: '192.0.2.7',
+      }),
+    );
+  const stranger = (gateway: number, channel: string): Promise<string> =>
+    check(gateway, channel, `limit-${(count += 1)}`);
+
+  it('is reached after maxOutage: nobody is let in on trust any more, and known viewers play on', async () => {
+    expect(await check(0, 'long', 'known')).toBe('200 asked');
+    portal.status(500);
+    expect(await stranger(0, 'long')).toBe('200 fail-open');
+    await eventually(
+      async () => {
+        for (const gateway of [0, 1]) expect(await stranger(gateway, 'long')).toBe('403 fail-closed');
+      },
+      { withinMs: 30_000, everyMs: 100 },
+    );
+    expect(await check(1, 'long', 'known')).toMatch(/^200 (session|stale|cache)$/);
+    await eventually(async () => {
+      const [report] = await outages.all();
+      expect(report!.trustEnded).toMatchObject({ limit: 'maxOutage' });
+      expect(report!.refusals).toBeGreaterThanOrEqual(2);
+    });
+    const lines = (await everythingIn(cluster.redis)).split('\n');
+    // Once, whichever gateway noticed first.
+    expect(lines.filter((line) => line === 'outage.expired')).toHaveLength(1);
+  });
+
+  it('is reached when a budget is spent: who is in stays, who is new is refused, through either gateway', async () => {
+    portal.status(500);
+    expect(await check(0, 'full', 'early')).toBe('200 fail-open');
+    await eventually(async () => {
+      for (const gateway of [0, 1]) expect(await stranger(gateway, 'full')).toBe('403 fail-closed');
+    });
+    for (const gateway of [0, 1]) expect(await check(gateway, 'full', 'early')).toBe('200 fail-open');
+  });
+});

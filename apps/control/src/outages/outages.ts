@@ -31,8 +31,11 @@ export type OutageNode = Pick<
   | 'events'
 >;
 
+/** Ends a session that the backend refuses now; false where it was gone. */
+export type Revoke = (session: Session, reason: CloseReason) => Promise<boolean>;
+
 /** Looks after the ledgers of outages, in one control process at a time. */
-export function outageJob(node: OutageNode): OutageJob {
+export function outageJob(node: OutageNode, revoke: Revoke = closing(node)): OutageJob {
   const { redis, clock, log, random, registry, config, events, membership } = node;
   const store = new OutageStore(redis);
   const { backends } = config;
@@ -58,7 +61,7 @@ export function outageJob(node: OutageNode): OutageJob {
           checkOf,
           read: (session) => registry.read(session),
           ask: (question) => askLast(node, question),
-          revoke: (session, reason) => revoke(node, session, reason),
+          revoke,
           mayAsk: (backend) => breakerOf(node, backend)?.closed === true,
           pace: (backend) => Math.min(PACE, (backends[backend]?.pace ?? Infinity) / 2),
           note,
@@ -119,7 +122,7 @@ async function askLast(node: OutageNode, question: Question): Promise<BackendAns
   return asked?.kind === 'answered' ? asked.answer : undefined;
 }
 
-/** The session's record ends, and every gateway forgets it. */
-async function revoke({ registry }: OutageNode, session: Session, reason: CloseReason): Promise<boolean> {
-  return registry.close(session, reason, { fingerprint: session.fingerprint });
+/** Its record ends, and every gateway forgets it: an edge that asks again is refused. No edge is told to cut. */
+function closing({ registry }: OutageNode): Revoke {
+  return (session, reason) => registry.close(session, reason, { fingerprint: session.fingerprint });
 }
