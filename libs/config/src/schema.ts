@@ -512,6 +512,13 @@ export const configSchema = z.strictObject({
             'Who may ask there, besides the holder of data/admin-token (operator): bearer tokens with a role.',
           examples: [[{ name: 'monitoring', role: 'observer', token: 'choose-one-of-your-own' }]],
         }),
+      renewalsPerSecond: z
+        .number()
+        .gt(0)
+        .default(50)
+        .describe(
+          'Questions a second, for the whole cluster, by which sessions of reusable credentials are asked about again before their time is up.',
+        ),
     })
     .prefault({}),
   log: z

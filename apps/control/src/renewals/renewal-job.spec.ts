@@ -1,4 +1,11 @@
-import { silentLog, type Asked, type Check, type Clock, type Question, type Session } from '#usher/domain';
+import {
+  silentLog,
+  type BackendAnswer,
+  type Check,
+  type Clock,
+  type Question,
+  type Session,
+} from '#usher/domain';
 import { openRenewal, renewals } from '#usher/node';
 import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
 import { RedisSessionRegistry, RenewalStore } from '#usher/sessions';
@@ -63,7 +70,7 @@ const sessionOf = (sessionId: string, part: Partial<Session> = {}): Session => (
   ...part,
 });
 
-function world(answer: Asked['kind'] | 'allow' | 'deny', pace = 1_000) {
+function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000) {
   const asked: Question[] = [];
   const revoked: string[] = [];
   const job = new RenewalJob({
@@ -74,9 +81,7 @@ function world(answer: Asked['kind'] | 'allow' | 'deny', pace = 1_000) {
     ask: async (question) => {
       asked.push(question);
       const said = { backend: 'portal', status: 200, tookMs: 1, kind: answer, reason: `backend-${answer}ed` };
-      return (answer === 'allow' || answer === 'deny'
-        ? { kind: 'answered', answer: said }
-        : { kind: answer }) as unknown as Asked;
+      return answer === 'nobody' ? undefined : (said as BackendAnswer);
     },
     unseal: (session, sealed) => openRenewal(sealer, session, sealed),
     pace: () => pace,
@@ -150,7 +155,7 @@ describe('a session whose credential may be used again', () => {
   });
 
   it('plays on as unconfirmed where nobody can be asked, and is asked about again', async () => {
-    const { job, revoked } = world('not-taken');
+    const { job, revoked } = world('nobody');
     const session = sessionOf('1', { authorizedUntil: Date.now() - 5 });
     await keep({ ...session, authorizedUntil: Date.now() + 1_000 });
     await registry.open(session);

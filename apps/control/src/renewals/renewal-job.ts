@@ -1,4 +1,13 @@
-import type { Asked, Clock, CloseReason, Log, Question, Random, Renewal, Session } from '#usher/domain';
+import type {
+  BackendAnswer,
+  Clock,
+  CloseReason,
+  Log,
+  Question,
+  Random,
+  Renewal,
+  Session,
+} from '#usher/domain';
 import {
   Rounds,
   type DueSession,
@@ -21,8 +30,8 @@ export interface RenewalJobParts {
   readonly revoke: (session: Session, reason: CloseReason) => Promise<unknown>;
   /** One part for each shard. */
   readonly leases: Pick<Leases, 'renew' | 'holds' | 'release'>;
-  /** Asks the workers, behind everybody else. */
-  readonly ask: (question: Question) => Promise<Asked>;
+  /** Asks behind everybody else; undefined where nobody can. */
+  readonly ask: (question: Question) => Promise<BackendAnswer | undefined>;
   readonly unseal: (session: Session, sealed: string) => Renewal | undefined;
   /** Questions a second that are this process's part. */
   readonly pace: () => number;
@@ -109,8 +118,7 @@ export class RenewalJob {
       this.counts.gone += 1;
       return store.drop(shard, name);
     }
-    const asked = await this.#ask(renewal);
-    const answer = asked.kind === 'answered' ? asked.answer : undefined;
+    const answer = await this.#ask(renewal);
     if (answer?.kind === 'allow') {
       // The worker opened it anew, and keeps its question until the next time.
       this.counts.renewed += 1;
@@ -130,7 +138,7 @@ export class RenewalJob {
     await store.again(shard, session, now + grace * (1 + random()));
   }
 
-  #ask({ check, identity, backend }: Renewal): Promise<Asked> {
+  #ask({ check, identity, backend }: Renewal): Promise<BackendAnswer | undefined> {
     const now = this.parts.clock.now();
     return this.parts.ask({
       check,
