@@ -36,7 +36,7 @@ export type Settle = (
 ) => void;
 
 /**
- * Both commands leave in the tick in which it is called: with a worker's reply. What is lost because Redis is away,
+ * Both commands leave in the tick in which it is called: right after a worker's reply. What is lost because Redis is away,
  * the gateway that holds the session writes back.
  */
 export function settlement({
