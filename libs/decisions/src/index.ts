@@ -18,6 +18,8 @@ export type { SessionLife } from './session-of.js';
 export { SharedAnswers } from './shared-answers.js';
 export { SingleFlight } from './single-flight.js';
 export { StandIn } from './stand-in.js';
+export { isRunning, wasAllowed } from './standing.js';
+export { switchedAnswer, switchOn, underSwitch } from './switched.js';
 export { identify, traitsOf } from './traits.js';
 export type { BackendTraits, Identified, TraitsByBackend, Unidentified } from './traits.js';
 export { Why } from './why/why.js';

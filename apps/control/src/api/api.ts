@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Why } from '#usher/decisions';
 import { NestLog } from '#usher/observe';
 import { connectRedis, type RedisClient } from '#usher/redis';
-import { Census, RedisSessionRegistry } from '#usher/sessions';
+import { Census, RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
 import type { ControlNode } from '../control-node.js';
 import { adminToken } from './access/admin-token.js';
 import { FailedLogins } from './access/failed-logins.js';
@@ -12,6 +12,7 @@ import { createApiServer, PREFIX } from './api-server.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditLog } from './audit/audit-log.js';
 import { ClusterController } from './cluster/cluster.controller.js';
+import { ExplainController } from './explain/explain.controller.js';
 import { HoldsController } from './holds/holds.controller.js';
 import { RefreshController } from './refresh/refresh.controller.js';
 import { SwitchesController } from './switches/switches.controller.js';
@@ -45,6 +46,7 @@ const CONTROLLERS: readonly Type[] = [
   UsersController,
   CountsController,
   WhyController,
+  ExplainController,
   ClusterController,
   HoldsController,
   SwitchesController,
@@ -112,6 +114,10 @@ function readers({ config, clock, log }: ControlNode, redis: RedisClient): Provi
   return [
     { provide: Namespaces, useValue: namespaces },
     { provide: RedisSessionRegistry, useValue: registry },
+    {
+      provide: RedisKnownViewers,
+      useValue: new RedisKnownViewers(redis, { shards, knownFor: config.gateway.knownFor }),
+    },
     { provide: Why, useValue: why },
     { provide: Census, useValue: new Census(redis, shards, clock) },
   ];
