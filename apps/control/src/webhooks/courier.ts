@@ -7,9 +7,10 @@ import type { Head, ReceiverState } from './receiver-state.js';
 
 /** After so many failures events go one by one, so that one that the receiver chokes on is found. */
 const TRIES_TOGETHER = 3;
-/** One by whose content it is refused is tried so often; one that fails while others are taken, so often. */
+/** One by whose content it is refused is tried so often; one that fails while others are taken, so often and so long, ms. */
 const TRIES_REFUSED = 4;
 const TRIES_ALONE = 10;
+const CHOKES_FOR = 300_000;
 
 /** What became of deliveries and of events since the start. */
 export interface CourierCounts {
@@ -24,6 +25,8 @@ export interface CourierParts {
   readonly deadLetters: DeadLetters;
   readonly clock: Clock;
   readonly log: Log;
+  /** An event that fails while others are taken is given up after so long at the earliest, ms. Default 5 min. */
+  readonly chokesFor?: number;
 }
 
 /** A delivery failed: the lane waits. */
@@ -110,7 +113,9 @@ export class Courier {
   /** The event, not the receiver. */
   async #isToBlame({ tries, since }: Head, { refused }: Failed): Promise<boolean> {
     if (refused && tries >= TRIES_REFUSED) return true;
-    return tries >= TRIES_ALONE && (await this.parts.state.status()).deliveredAt > since;
+    const { state, clock, chokesFor = CHOKES_FOR } = this.parts;
+    if (tries < TRIES_ALONE || clock.now() - since < chokesFor) return false;
+    return (await state.status()).deliveredAt > since;
   }
 
   async #gone(lane: string): Promise<void> {

@@ -52,6 +52,7 @@ function someWebhooks(...configs: readonly object[]): Webhooks {
     redis,
     firstWait: 1,
     lookEvery: 200,
+    chokesFor: 500,
   });
   webhooks.start();
   closing.push(async () => {

@@ -31,6 +31,8 @@ export interface WebhooksParts {
   readonly firstWait?: number;
   /** What waits is looked for so often, ms: most deliveries begin at once, by their event. Default 5,000. */
   readonly lookEvery?: number;
+  /** See CourierParts. */
+  readonly chokesFor?: number;
 }
 
 /** A receiver as people see it. */
@@ -146,10 +148,18 @@ export class Webhooks {
   }
 
   #desk(receiver: Receiver): Desk {
-    const { queues, redis, clock, log } = this.parts;
+    const { queues, redis, clock, log, chokesFor } = this.parts;
     const outbox = new Outbox(redis, receiver.name, receiver.backlog, this.#lanes.length);
     const state = new ReceiverState(redis, clock, receiver);
-    const courier = new Courier({ receiver, outbox, state, deadLetters: this.#deadLetters, clock, log });
+    const courier = new Courier({
+      receiver,
+      outbox,
+      state,
+      deadLetters: this.#deadLetters,
+      clock,
+      log,
+      ...(chokesFor === undefined ? {} : { chokesFor }),
+    });
     const queue = queues.open<Lane>({
       name: `webhook-${receiver.name}`,
       concurrency: receiver.concurrency,
@@ -183,7 +193,7 @@ export class Webhooks {
 
   /** One job for each lane; where there is one, it does it. Where it cannot be added now, the next look does. */
   async #begin({ queue, receiver }: Desk, lane: string): Promise<void> {
-    await queue.add({ lane }, { id: `lane-${lane}` }).catch((error: unknown) => {
+    await queue.add({ lane }, { id: jobOf(lane) }).catch((error: unknown) => {
       this.parts.log.debug({ error, receiver: receiver.name }, 'a delivery could not be begun yet');
     });
   }
@@ -213,14 +223,24 @@ export class Webhooks {
   async #look(): Promise<void> {
     if (this.parts.redis.away) return;
     try {
-      for (const desk of this.#desks.values()) {
-        desk.status = await desk.state.status();
-        const lengths = await Promise.all(this.#lanes.map((lane) => desk.outbox.length(lane)));
-        desk.waiting = lengths.reduce((sum, length) => sum + length, 0);
-        for (const [at, lane] of this.#lanes.entries()) if (lengths[at]! > 0) await this.#begin(desk, lane);
-      }
+      await Promise.all(Array.from(this.#desks.values(), (desk) => this.#lookAt(desk)));
     } catch (error) {
       this.parts.log.debug({ error }, 'what waits for webhooks could not be looked at');
     }
   }
+
+  async #lookAt(desk: Desk): Promise<void> {
+    const { deliveredAt } = desk.status;
+    desk.status = await desk.state.status();
+    const lengths = await Promise.all(this.#lanes.map((lane) => desk.outbox.length(lane)));
+    desk.waiting = lengths.reduce((sum, length) => sum + length, 0);
+    // It takes something again: lanes that had failed too often to be tried soon need not wait.
+    const isBack = desk.status.deliveredAt > deliveredAt;
+    for (const lane of this.#lanes.filter((_, at) => lengths[at]! > 0)) {
+      await this.#begin(desk, lane);
+      if (isBack) await desk.queue.promote(jobOf(lane));
+    }
+  }
 }
+
+const jobOf = (lane: string): string => `lane-${lane}`;
