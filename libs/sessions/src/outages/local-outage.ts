@@ -129,16 +129,22 @@ export class LocalOutage {
     return this.#totals.columns.onTrust.running;
   }
 
+  /** Its breaker is not closed since then; whoever comes later knows less of it. */
+  down(since: number | undefined): void {
+    if (since !== undefined) this.downSince = Math.min(this.downSince ?? since, since);
+  }
+
   /** Redis knows it under this name, with this start. */
-  opened({ name, start, end }: Opened): void {
+  opened({ name, start, end, downSince }: Opened): void {
     this.name = name;
     this.#start = start;
+    this.down(downSince);
     if (end !== undefined) this.finish(end);
   }
 
-  /** It is over: nobody played longer on its account. */
+  /** It is over: nobody played longer on its account. Of two ends the earlier counts. */
   finish(end: number): void {
-    if (this.end !== undefined) return;
+    if (this.end !== undefined && this.end <= end) return;
     this.end = end;
     for (const entry of this.#entries.values()) this.#clip(entry, end);
   }

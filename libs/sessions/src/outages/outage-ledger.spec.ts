@@ -416,6 +416,18 @@ describe('letting in on trust', () => {
     expect(told.map(([type]) => type)).toContain('outage.expiring');
   });
 
+  it('goes by the outage’s beginning in a gateway that starts later, too', async () => {
+    const one = ledgerOf('one', limits({ maxOutage: 10 * MINUTE }));
+    down(one);
+    await one.round();
+    clock.advance(9 * MINUTE);
+    const late = ledgerOf('late', limits({ maxOutage: 10 * MINUTE }));
+    down(late);
+    await late.round();
+    clock.advance(MINUTE);
+    expect(late.trustEnded('portal')).toBe('maxOutage');
+  });
+
   it('does not end by maxOutage where the breaker is closed', async () => {
     const ledger = ledgerOf('one', limits({ maxOutage: MINUTE }));
     letIn(ledger, '1');

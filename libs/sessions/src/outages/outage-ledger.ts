@@ -135,7 +135,7 @@ export class OutageLedger {
     const lasting = this.#lasting.get(keyOf(backend, 'backend'));
     if (!turn.closed) {
       const outage = lasting ?? this.#begin(backend, 'backend', Math.min(turn.downSince || now, now));
-      outage.downSince ??= turn.downSince || now;
+      outage.down(turn.downSince || now);
     } else if (lasting !== undefined) {
       // A record of the cluster that was never anything but closed says nothing of this one.
       this.#finish(lasting, turn.since >= lasting.start ? turn.since : now);

@@ -48,6 +48,8 @@ export interface Opened {
   readonly end: number | undefined;
   /** The breaker's turn was noted by this call. */
   readonly turned: boolean;
+  /** Since when the breaker is not closed: cluster time, ms. */
+  readonly downSince: number | undefined;
 }
 
 /** A line on its way. */
@@ -145,13 +147,14 @@ export class OutageStore {
     const down = downSince === undefined ? '' : Math.round(downSince);
     const args = [fault, Math.round(start), down, backend, kept, outages, allLines];
     const reply = (await this.redis.run(OPEN, keys, args, TIMEOUT)) as string[];
-    const [status, tail = '', since, end, turned] = reply;
+    const [status, tail = '', since, end, turned, notClosedSince] = reply;
     return {
       status: status as Opened['status'],
       name: { backend, tail },
       start: Number(since),
       end: instant(end),
       turned: Number(turned) === 1,
+      downSince: instant(notClosedSince),
     };
   }
 

@@ -162,6 +162,23 @@ describe('settling an outage', () => {
     expect(report.incomplete).toEqual([{ node: 'dead', from: heardLast, to: expect.any(Number) }]);
   });
 
+  it('finds the ends that came after a gateway had left, which is complete', async () => {
+    const [leaving, living] = [ledgerOf('leaving'), ledgerOf('living')];
+    for (const ledger of [leaving, living]) turn(ledger, false);
+    const left = sessionOf('1');
+    await letIn(leaving, left);
+    await living.round();
+    await leaving.stop();
+    ago -= MINUTE;
+    await closedThen(left);
+    ago -= MINUTE;
+    turn(living, true);
+    await living.round();
+    const { report } = await settle((node) => node === 'living');
+    expect(report.columns.onTrust).toEqual({ sessions: 1, viewerMinutes: expect.closeTo(1, 1) });
+    expect(report.incomplete).toEqual([]);
+  });
+
   it('takes back that a process is lost when it comes with the rest', async () => {
     const [away, living] = [ledgerOf('away'), ledgerOf('living')];
     for (const ledger of [away, living]) {

@@ -41,7 +41,6 @@ export async function* settleLines(
 ): AsyncGenerator<OpenLoan> {
   const { store, redis, shards, clock, signal } = outage;
   const { name, start, end } = record;
-  const nodes = new Map((await store.nodes(name)).map((node) => [node.node, node]));
   const unknown: OutageLine[] = [];
   for await (const line of store.lines(name)) if (isUnknown(line)) unknown.push(line);
   const marks = new Set(unknown.map(({ field }) => markOf(field)));
@@ -54,8 +53,7 @@ export async function* settleLines(
     const playing: OpenLoan[] = [];
     for (const [place, line] of lines.entries()) {
       const session = sessions[place];
-      const node = nodes.get(line.node);
-      const isDead = node !== undefined && !isComplete(node) && !outage.lives(line.node);
+      const isDead = !outage.lives(line.node);
       const finding = findingOf(
         line,
         session,

@@ -8,7 +8,8 @@
         2 usher:outage:{<backend>}:open   hash: fault → tail; the tails that are over and not settled → end
   ARGV  1 fault ('backend' | 'us')  2 start (cluster time, ms)  3 since when the breaker is not closed, ms; '' = it is
         4 backend  5 kept so long, ms  6 outages kept  7 lines kept in all
-  Returns {'opened' | 'open' | 'ended', tail, start, end ('' while it lasts), 1 if the breaker turned with this call}.
+  Returns {'opened' | 'open' | 'ended', tail, start, end ('' while it lasts), 1 if the breaker turned with this call,
+          since when it is not closed ('' = no breaker saw it)}.
   Errors  WRONGTYPE where a key is not ours.
 ]]
 local outages, open = KEYS[1], KEYS[2]
@@ -31,13 +32,15 @@ end
 
 local tail = redis.call('HGET', open, fault)
 if tail and redis.call('EXISTS', keyOf(tail)) == 1 then
-  return { 'open', tail, redis.call('HGET', keyOf(tail), 'start'), '', turned(tail) }
+  local new = turned(tail)
+  local facts = redis.call('HMGET', keyOf(tail), 'start', 'downSince')
+  return { 'open', tail, facts[1], '', new, facts[2] or '' }
 end
 
 for _, late in ipairs(redis.call('ZREVRANGE', outages, 0, FEW - 1)) do
   local facts = redis.call('HMGET', keyOf(late), 'fault', 'start', 'end')
   if facts[1] == fault and facts[3] and tonumber(facts[3]) >= start and tonumber(facts[2]) <= start + 60000 then
-    return { 'ended', late, facts[2], facts[3], 0 }
+    return { 'ended', late, facts[2], facts[3], 0, '' }
   end
 end
 
@@ -72,4 +75,4 @@ for i = 1, over do
   local list = #unseen > 1 and unseen or seen
   if list[#list] ~= tail then remove(table.remove(list)) end
 end
-return { 'opened', tail, startText, '', turned(tail) }
+return { 'opened', tail, startText, '', turned(tail), down }
