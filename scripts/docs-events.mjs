@@ -12,13 +12,12 @@ const folder = join(root, 'docs', 'events');
 
 await mkdir(folder, { recursive: true });
 for (const name of await readdir(folder)) await rm(join(folder, name));
-const schemas = [
-  ['delivery', deliverySchema()],
-  ...Object.keys(EVENTS).map((type) => [type, jsonSchemaOf(type)]),
-];
-for (const [name, schema] of schemas) {
+async function write(name, schema) {
   const text = await format(JSON.stringify(schema), { parser: 'json', printWidth: 110 });
   await writeFile(join(folder, `${name}.schema.json`), text);
 }
+
+await write('delivery', deliverySchema());
+for (const type of Object.keys(EVENTS)) await write(type, jsonSchemaOf(type));
 await writeFile(page, withEvents(await readFile(page, 'utf8')));
-console.log(`wrote ${schemas.length} schemas to docs/events, and docs/events.md`);
+console.log('wrote docs/events/*.schema.json and docs/events.md');

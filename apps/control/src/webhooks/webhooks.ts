@@ -188,7 +188,7 @@ export class Webhooks {
       const fields = { receiver: receiver.name, events: dropped };
       this.parts.log.error(fields, 'too many events wait for a webhook’s receiver: the oldest were dropped');
     }
-    await this.#begin(desk, shard);
+    void this.#begin(desk, shard);
   }
 
   /** One job for each lane; where there is one, it does it. Where it cannot be added now, the next look does. */

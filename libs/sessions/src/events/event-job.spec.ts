@@ -290,6 +290,35 @@ describe('EventJob', () => {
     expect(job.missed).toBe(0);
   });
 
+  it('takes nothing for missed where the note of what was read is gone', async () => {
+    const { events, take } = collector();
+    const job = aJob(take);
+    const key = eventsKey('00');
+    for (let n = 0; n < 10; n += 1) await redis.call('XADD', [key, '*', 'type', 'test.event']);
+    await job.look();
+    await redis.call('XTRIM', [key, 'MAXLEN', '2']);
+    await redis.call('DEL', ['usher:heard:{00}']);
+    await job.look();
+    await redis.call('XADD', [key, '*', 'type', 'test.event']);
+    await job.look();
+    await redis.call('XTRIM', [key, 'MAXLEN', '1']);
+    await job.look();
+    expect([events.length, job.missed]).toEqual([11, 0]);
+  });
+
+  it('writes nothing while nothing happens', async () => {
+    const job = aJob(collector().take);
+    await registry.open(aSession('1'));
+    await job.look();
+    const offset = async (): Promise<unknown> =>
+      /master_repl_offset:(\d+)/.exec(String(await redis.call('INFO', ['replication'])))?.[1];
+    const changes = async (): Promise<unknown> =>
+      /rdb_changes_since_last_save:(\d+)/.exec(String(await redis.call('INFO', ['persistence'])))?.[1];
+    const before = [await offset(), await changes()];
+    for (let n = 0; n < 5; n += 1) await job.look();
+    expect([await offset(), await changes()]).toEqual(before);
+  });
+
   it('leaves no key without end but the streams', async () => {
     await registry.open(aSession('1'));
     await aJob(collector().take).look();

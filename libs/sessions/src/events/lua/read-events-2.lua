@@ -31,10 +31,13 @@ end
 if found and found.err then return redis.error_reply(found.err) end
 local entries = found and found[1] and found[1][2] or {}
 
--- A failover may have taken back what was added.
-local before = math.min(tonumber(redis.call('HGET', heard, 'read') or gone), added)
+-- A failover may have taken back what was added; a note that is missing is as if nothing had been missed.
+local noted = tonumber(redis.call('HGET', heard, 'read') or '')
+local before = math.min(noted or added - #entries, added)
 local missed, after = math.max(0, gone - before), math.max(before, gone)
 if from == '>' then after = after + #entries end
-redis.call('HSET', heard, 'read', string.format('%.0f', after))
-redis.call('PEXPIRE', heard, ARGV[4])
+if after ~= noted then
+  redis.call('HSET', heard, 'read', string.format('%.0f', after))
+  redis.call('PEXPIRE', heard, ARGV[4])
+end
 return { missed, math.max(0, added - after), entries }
