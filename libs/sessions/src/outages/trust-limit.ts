@@ -17,8 +17,8 @@ export interface TrustNews {
   readonly limit: 'maxOutage' | 'failOpenBudget';
   /** In the outage's record: whoever writes it tells. */
   readonly mark: string;
-  /** Of maxOutage: when, cluster time, ms. */
-  readonly at?: number;
+  /** Of maxOutage: when it ends, cluster time, ms. */
+  readonly endsAt?: number;
   readonly onTrust?: number;
   readonly viewerMinutes?: number;
   readonly enforced?: 'yes' | 'no';
@@ -67,11 +67,11 @@ export class TrustLimit {
     const { maxOutage, budget } = this.limits;
     const news: TrustNews[] = [];
     if (maxOutage !== undefined) {
-      const at = downSince + maxOutage;
+      const endsAt = downSince + maxOutage;
       const limit = 'maxOutage';
-      if (now >= at) news.push({ type: 'outage.expired', limit, mark: 'expiredAt', at });
-      else if (now >= at - Math.min(BEFORE * maxOutage, BEFORE_AT_MOST)) {
-        news.push({ type: 'outage.expiring', limit, mark: 'expiringAt', at });
+      if (now >= endsAt) news.push({ type: 'outage.expired', limit, mark: 'expiredAt', endsAt });
+      else if (now >= endsAt - Math.min(BEFORE * maxOutage, BEFORE_AT_MOST)) {
+        news.push({ type: 'outage.expiring', limit, mark: 'expiringAt', endsAt });
       }
     }
     if (budget !== undefined && this.#share() >= NEARLY) {
