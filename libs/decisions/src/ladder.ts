@@ -176,7 +176,7 @@ export class Ladder {
       this.parts.verdicts.register(this.parts.verdicts.alive(mine));
       return this.parts.verdicts.stillAllowed(mine);
     }
-    if (found.kind === 'other') context.previous = undefined;
+    if (found.kind === 'other' || found.kind === 'revoked') context.previous = undefined;
     return undefined;
   }
 

@@ -59,6 +59,8 @@ export type FoundSession =
   | { readonly kind: 'same'; readonly session: Session }
   /** The id is there with another fingerprint: another viewer, or an edge that counts its ids anew. */
   | { readonly kind: 'other'; readonly session: Session }
+  /** This very session, which may not go on: it was kicked or evicted, and is there until it is closed. */
+  | { readonly kind: 'revoked'; readonly session: Session }
   | { readonly kind: 'none' };
 
 /** The registry as the ladder needs it. Every method rejects when Redis is away or late: the ladder goes on. */

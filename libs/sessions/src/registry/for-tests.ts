@@ -87,7 +87,8 @@ async function expectOf(
   expect(`usher:edge:${tag}:${edge}`, member, of('openedAt'));
   expect(`usher:edges:${tag}`, edge, '0');
   if (of('user') !== '') {
-    const entry = `${of('openedAt')}|${of('viewerKey').slice(0, 8)}|${of('presence')}|0`;
+    const presence = of('state') === 'revoked' ? 'revoked' : of('presence');
+    const entry = `${of('openedAt')}|${of('viewerKey').slice(0, 8)}|${presence}|0`;
     expect(`usher:user:${tag}:${of('user')}`, member, entry);
   }
   count(`usher:counts:${tag}`, `presence:${of('presence')}`);

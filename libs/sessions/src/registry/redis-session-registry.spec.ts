@@ -111,14 +111,15 @@ describe('a session in the registry', () => {
     expect(Number(await server.cli('MEMORY', 'USAGE', keyOf(session)))).toBeLessThanOrEqual(560);
   });
 
-  it('is none when it is missing, dead, revoked or closed', async () => {
+  it('is none when it is missing, dead or closed, and revoked when it was opened so', async () => {
     const session = aSession();
     expect(await registry.find(session, session.fingerprint)).toEqual({ kind: 'none' });
     await registry.open(session);
     await server.cli('ZADD', `usher:alive:{${registry.shardOf(session)}}`, '1', 'astra-1:42');
     expect(await registry.find(session, session.fingerprint)).toEqual({ kind: 'none' });
     await registry.open({ ...session, state: 'revoked' });
-    expect(await registry.find(session, session.fingerprint)).toEqual({ kind: 'none' });
+    expect(await registry.find(session, session.fingerprint)).toMatchObject({ kind: 'revoked' });
+    expect(await inconsistencies()).toEqual([]);
     expect(await registry.close(session, 'kicked')).toBe(true);
     expect(await registry.close(session, 'kicked')).toBe(false);
     expect(await registry.find(session, 'another')).toEqual({ kind: 'none' });

@@ -20,9 +20,12 @@ import { sessionScript } from './session-script.js';
 
 const OPEN = sessionScript('open-session-9');
 const CLOSE = sessionScript('close-session-5');
+const REVOKE = sessionScript('revoke-session-5');
 const READ = script(import.meta.url, './lua/read-session-3.lua');
 const FORGET_WHERE = script(import.meta.url, './lua/forget-where-1.lua');
 
+/** A session is followed through so many shards. */
+const MOVED_ON = 3;
 /** A record, and `where` with it, outlives its session so long (also in the scripts), ms. */
 const KEPT_AFTER = 3_600_000;
 
@@ -37,17 +40,22 @@ export interface RegistryOptions {
   readonly onClosed?: (names: readonly SessionName[]) => void;
 }
 
-/** How an open ended: `late` = the session's time was up already, and nothing was written. */
+/** How an open ended: `late` = the session's time was up already, or it was revoked since, and nothing was written. */
 export type Opened = 'opened' | 'updated' | 'replaced' | 'late';
 
-/** How a close in one shard ended. `kept`: another session than the one that was meant is there. */
-type Ended = 'closed' | 'moved' | 'kept' | 'gone';
+/**
+ * How a close in one shard ended. `kept`: another session than the one that was meant is there. Where a session was to
+ * make room for its newer record: `revoked` = it was revoked since, and stays; `over` = it was revoked before, and ended.
+ */
+type Ended = 'closed' | 'moved' | 'kept' | 'gone' | 'revoked' | 'over';
 
 /** What is to be closed, and why. */
 interface Closing {
   readonly reason: CloseReason;
   readonly condition: 'any' | 'same' | 'other' | 'superseded';
   readonly fingerprint: string;
+  /** When the session was opened that is there instead, ms. */
+  readonly openedAt?: number;
 }
 
 /** Where a session's home is, `where` is read; and set to `where`, to live for `life` ms, if that is given. */
@@ -103,7 +111,7 @@ export class RedisSessionRegistry implements SessionRegistry {
     const session = await this.read(name);
     if (session === undefined) return { kind: 'none' };
     if (session.fingerprint !== fingerprint) return { kind: 'other', session };
-    return session.state === 'revoked' ? { kind: 'none' } : { kind: 'same', session };
+    return { kind: session.state === 'revoked' ? 'revoked' : 'same', session };
   }
 
   /** The session that lives under this name, whoever's it is. */
@@ -134,11 +142,38 @@ export class RedisSessionRegistry implements SessionRegistry {
     const shard = sessionShardOf(session, this.shards);
     const [opened, where] = await this.#openIn(shard, session, shard === home);
     if (opened === 'late') return opened;
-    const elsewhere =
+    const before =
       shard === home ? await this.#comeHome(home, session, where) : await this.#moveTo(shard, home, session);
-    if (opened !== 'replaced' && !elsewhere) return opened;
+    // It was revoked where it was before: what was written just now is taken back.
+    if (before === 'revoked') return opened === 'opened' ? this.#takeBack(shard, home, session) : opened;
+    if (opened !== 'replaced' && before !== 'closed') return opened;
     await noteReplaced(this.redis, session.edge);
     return 'replaced';
+  }
+
+  /**
+   * Revokes the session of this name, in whichever shard it is: it may not go on. It stays listed until it is closed, by
+   * its edge, its time or its edge's list, and then the reason is this one. Returns it; undefined where there is none,
+   * another one, or one that was revoked already. That its edge is told to cut follows from the event.
+   */
+  async revoke(
+    name: SessionName,
+    reason: CloseReason,
+    options: CloseOptions = {},
+  ): Promise<Session | undefined> {
+    const home = homeShardOf(name, this.shards);
+    const [atHome, former] = await Promise.all([
+      this.#revokeIn(home, name, reason, options, true),
+      formerWhere(this.redis, name),
+    ]);
+    const where = atHome.where ?? shardIn(former, this.shards);
+    const elsewhere =
+      where === undefined || where === home
+        ? undefined
+        : (await this.#revokeIn(where, name, reason, options, false)).session;
+    const revoked = elsewhere ?? atHome.session;
+    if (revoked !== undefined) this.noteClosed([{ edge: name.edge, sessionId: name.sessionId }]);
+    return revoked;
   }
 
   /** Closes the session of this name, in whichever shard it is; false where there is none, or another one. */
@@ -181,40 +216,50 @@ export class RedisSessionRegistry implements SessionRegistry {
     await this.redis.call('PEXPIRE', [key, this.#whereLife(aliveUntil), 'GT']);
   }
 
-  async #moveTo(shard: string, home: string, session: Session): Promise<boolean> {
-    const how: Closing = {
-      reason: 'replaced',
-      condition: 'superseded',
-      fingerprint: session.fingerprint,
-    };
-    const life = this.#whereLife(session.aliveUntil);
-    const [atHome, former] = await Promise.all([
-      this.#closeIn(home, session, how, { isHome: true, where: shard, life }),
-      formerWhere(this.redis, session),
-    ]);
-    const before = atHome.where ?? shardIn(former, this.shards);
-    if (before === undefined || before === home || before === shard) return atHome.ended === 'closed';
-    const { ended } = await this.#closeIn(before, session, how);
-    return atHome.ended === 'closed' || ended === 'closed';
+  /** Returns how the record that was there before ended. */
+  async #moveTo(shard: string, home: string, session: Session): Promise<Ended> {
+    const how = superseded(session);
+    const pointing = { isHome: true, where: shard, life: this.#whereLife(session.aliveUntil) };
+    const former = formerWhere(this.redis, session);
+    const [atHome, earlier] = await Promise.all([this.#closeIn(home, session, how, pointing), former]);
+    let { ended, where } = atHome;
+    where ??= shardIn(earlier, this.shards);
+    // Somebody may move it at the same time: the next open goes on from there.
+    for (let turn = 0; turn < MOVED_ON && ended !== 'revoked'; turn += 1) {
+      if (where === undefined || where === home || where === shard) return ended;
+      const there = await this.#closeIn(where, session, how);
+      if (there.ended === 'revoked' || ended !== 'closed') ended = there.ended;
+      if (ended === 'revoked') return ended;
+      // `where` still names that shard: now it may name this one.
+      await this.forgetWhere(session, where);
+      ({ where } = await this.#closeIn(home, session, how, pointing));
+    }
+    return ended;
   }
 
   /**
    * Without a user, or with one whose shard happens to be the home one. Where the session has a user already, in that
-   * user's shard, it stays there: no user is no news.
+   * user's shard, it stays there: no user is no news. Returns how the record that was there before ended.
    */
-  async #comeHome(home: string, session: Session, said: string | undefined): Promise<boolean> {
+  async #comeHome(home: string, session: Session, said: string | undefined): Promise<Ended> {
     const where = said ?? shardIn(await formerWhere(this.redis, session), this.shards);
-    if (where === undefined || where === home) return false;
-    const how = { reason: 'replaced', fingerprint: session.fingerprint } as const;
+    if (where === undefined || where === home) return 'gone';
+    const how = superseded(session);
     const condition = session.user === '' ? 'other' : 'superseded';
     const { ended } = await this.#closeIn(where, session, { ...how, condition });
-    if (ended !== 'kept') await this.forgetWhere(session, where);
-    else {
+    if (ended === 'kept') {
       const life = [Math.round(session.aliveUntil), memberOf(session)];
       await this.redis.call('ZADD', [aliveKey(where), 'XX', 'GT', ...life]);
-      await this.#closeIn(home, session, { ...how, condition: 'superseded' }, { isHome: true });
-    }
-    return ended === 'closed';
+      await this.#closeIn(home, session, how, { isHome: true });
+    } else if (ended !== 'revoked') await this.forgetWhere(session, where);
+    return ended;
+  }
+
+  /** Takes a record out that was opened just now, of a session that was revoked elsewhere before it came. */
+  async #takeBack(shard: string, home: string, session: Session): Promise<'late'> {
+    const how = { ...superseded(session), openedAt: undefined };
+    await this.#closeIn(shard, session, how, { isHome: shard === home });
+    return 'late';
   }
 
   async #openIn(shard: string, session: Session, isHome: boolean): Promise<[Opened, string | undefined]> {
@@ -249,7 +294,7 @@ export class RedisSessionRegistry implements SessionRegistry {
   async #closeIn(
     shard: string,
     name: SessionName,
-    { reason, condition, fingerprint }: Closing,
+    { reason, condition, fingerprint, openedAt }: Closing,
     { isHome = false, where = '', life = 0 }: AtHome = {},
   ): Promise<{ ended: Ended; where: string | undefined }> {
     const key = sessionKey(shard, name.edge, name.sessionId);
@@ -262,10 +307,32 @@ export class RedisSessionRegistry implements SessionRegistry {
     ];
     // A number of one digit or two takes one byte.
     const at = where === '' ? '' : Number(where);
-    const args = [memberOf(name), reason, this.#eventsKept, condition, fingerprint, at, life];
+    const opened = openedAt === undefined ? '' : Math.round(openedAt);
+    const args = [memberOf(name), reason, this.#eventsKept, condition, fingerprint, at, life, opened];
     const reply = await explained(this.redis.run(CLOSE, keys, args));
     const [ended, before] = reply as [Ended, string];
     return { ended, where: shardIn(before, this.shards) };
+  }
+
+  async #revokeIn(
+    shard: string,
+    name: SessionName,
+    reason: CloseReason,
+    { fingerprint = '' }: CloseOptions,
+    isHome: boolean,
+  ): Promise<{ session?: Session; where?: string }> {
+    const key = sessionKey(shard, name.edge, name.sessionId);
+    const keys = [
+      aliveKey(shard),
+      eventsKey(shard),
+      countsKey(shard),
+      key,
+      isHome ? whereKeyOf(name, this.shards) : key,
+    ];
+    const args = [memberOf(name), reason, this.#eventsKept, fingerprint];
+    const [said, ...record] = wordsOf(await explained(this.redis.run(REVOKE, keys, args)));
+    const session = record.length === 0 ? undefined : readRecord(name, record);
+    return { session, where: shardIn(said, this.shards) };
   }
 
   /** The session that lives in this shard; at home also where it is. Garbage is reported and is nothing. */
@@ -278,7 +345,7 @@ export class RedisSessionRegistry implements SessionRegistry {
     const at = isHome ? whereKeyOf(name, this.shards) : aliveKey(shard);
     try {
       const reply = await explained(this.redis.run(READ, [key, aliveKey(shard), at], [memberOf(name)]));
-      const [said, ...record] = (typeof reply === 'string' ? [reply] : reply) as [string, ...string[]];
+      const [said = '', ...record] = wordsOf(reply);
       const where = shardIn(said, this.shards);
       if (said !== '' && where === undefined) this.#onGarbage(new RegistryError(`${at}: not a shard`));
       if (record.length === 0) return { where };
@@ -294,15 +361,22 @@ export class RedisSessionRegistry implements SessionRegistry {
 
   /** The third step of a move, which somebody did not come to. Nobody waits for it, and the next lookup may do it. */
   #finishMove(home: string, moved: Session): void {
-    const { fingerprint } = moved;
-    this.#closeIn(home, moved, { reason: 'replaced', condition: 'superseded', fingerprint }).catch(
-      () => undefined,
-    );
+    this.#closeIn(home, moved, superseded(moved)).catch(() => undefined);
   }
 
   #whereLife(aliveUntil: number): number {
     return Math.max(1, Math.round(aliveUntil - this.clock.now())) + KEPT_AFTER;
   }
+}
+
+/** What was under the name of this session before it. */
+function superseded({ fingerprint, openedAt }: Session): Closing {
+  return { reason: 'replaced', condition: 'superseded', fingerprint, openedAt };
+}
+
+/** A list, or one word alone. */
+function wordsOf(reply: unknown): readonly string[] {
+  return typeof reply === 'string' ? [reply] : (reply as string[]);
 }
 
 /** `where` as it is stored, as two digits; undefined for what is no shard. */

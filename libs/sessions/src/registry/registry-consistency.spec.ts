@@ -17,6 +17,7 @@ const SHARDS = 4;
 type Step =
   | { readonly kind: 'open'; readonly session: Session }
   | { readonly kind: 'close'; readonly sessionId: string }
+  | { readonly kind: 'revoke'; readonly sessionId: string }
   | { readonly kind: 'touch'; readonly session: Session }
   | { readonly kind: 'die'; readonly session: Session }
   | { readonly kind: 'forget-where'; readonly sessionId: string }
@@ -30,7 +31,7 @@ const sessions = fc
     fingerprint: fc.constantFrom('one', 'two'),
     user: fc.constantFrom('', 'u1', 'u2', 'u3'),
     channel: fc.constantFrom('a', 'b'),
-    state: fc.constantFrom('active', 'on-trust', 'unconfirmed'),
+    state: fc.constantFrom('active', 'on-trust', 'unconfirmed', 'revoked'),
     presence: fc.constantFrom('seen', 'listed', 'assumed'),
     openedAt: fc.integer({ min: start, max: start + 3 }),
     authorizedUntil: fc.constantFrom(0, start + 50_000),
@@ -42,6 +43,7 @@ const sessions = fc
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('open' as const), session: sessions }) },
   fc.record({ kind: fc.constant('close' as const), sessionId: fc.constantFrom('1', '2') }),
+  fc.record({ kind: fc.constant('revoke' as const), sessionId: fc.constantFrom('1', '2') }),
   fc.record({ kind: fc.constant('touch' as const), session: sessions }),
   fc.record({ kind: fc.constant('die' as const), session: sessions }),
   fc.record({ kind: fc.constant('forget-where' as const), sessionId: fc.constantFrom('1', '2') }),
@@ -54,6 +56,9 @@ async function take(step: Step, redis: RedisClient, registry: RedisSessionRegist
       return registry.open(step.session);
     case 'close':
       await registry.close({ edge: 'astra-1', sessionId: step.sessionId }, 'kicked');
+      return;
+    case 'revoke':
+      await registry.revoke({ edge: 'astra-1', sessionId: step.sessionId }, 'kicked');
       return;
     case 'touch': {
       const sign = { name: step.session, aliveUntil: Date.now() + 7_200_000 };

@@ -4,14 +4,17 @@
   KEYS  1 usher:alive:{07}  2 usher:events:{07}  3 usher:counts:{07}  4 usher:session:{07}:<edge>:<id>
         5 usher:where:{07}:<part> in the session's home shard; elsewhere KEYS[4]
   ARGV  1 member  2 reason  3 events kept  4 condition  5 fingerprint
-        6 the shard that `where` is to name from now on ('' = as it is)  7 for so long, ms
+        6 the shard that `where` is to name from now on ('' = as it is); not where it names a third one  7 for so
+        long, ms  8 when the session was opened that is there instead ('' = none)
         condition  any         whatever it is
                    same        only with this fingerprint
                    other       only with another fingerprint
                    superseded  whatever it is: with this fingerprint it has moved to another shard (event
                                session.moved), with another one it is closed for the reason given
-  Returns {'closed', 'moved', 'kept' (there, but not the one that is meant) or 'gone', the shard that `where` named
-          before ('' = none)}.
+  One that was revoked after the session was opened that is there instead (ARGV[8]) is not superseded by it.
+  Returns {'closed', 'moved', 'kept' (there, but not the one that is meant), 'revoked' (there, and it stays: the newer
+          one came too late), 'over' (it was revoked, and the newer one came later) or 'gone', the shard that `where`
+          named before ('' = none)}.
   Errors  WRONGTYPE with the key's name where KEYS[4] or KEYS[5] is no hash.
 ]]
 local member, reason, kept, condition, fingerprint = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -21,7 +24,12 @@ local wrong = record.err and KEYS[4] or type(where) == 'table' and KEYS[5]
 if wrong then
   return redis.error_reply('WRONGTYPE ' .. wrong .. ' is a ' .. redis.call('TYPE', wrong).ok .. ', not a hash')
 end
-if ARGV[6] ~= '' then
+local hash = tableOf(record)
+local same = hash and hash.fingerprint == fingerprint
+local isRevoked = same and hash.state == 'revoked' and ARGV[8] ~= ''
+if isRevoked and tonumber(ARGV[8]) <= (tonumber(hash.revokedAt) or 0) then return { 'revoked', where } end
+
+if ARGV[6] ~= '' and (where == '' or not where or where == ARGV[6]) then
   if where ~= ARGV[6] then redis.call('HSET', KEYS[5], member, ARGV[6]) end
   -- Longer than it must, so that it is renewed once an hour and not with each of its sessions.
   if redis.call('PTTL', KEYS[5]) < tonumber(ARGV[7]) then
@@ -29,12 +37,10 @@ if ARGV[6] ~= '' then
   end
 end
 
-local hash = tableOf(record)
 -- What an expired record left in the indexes is the sweep's.
 if not hash then return { 'gone', where } end
-
-local same = hash.fingerprint == fingerprint
-if condition == 'same' and not same or condition == 'other' and same then return { 'kept', where } end
-if condition == 'superseded' and same then reason = 'moved' end
+if condition == 'same' and not same then return { 'kept', where } end
+if condition == 'other' and same and not isRevoked then return { 'kept', where } end
+if condition == 'superseded' and same and not isRevoked then reason = 'moved' end
 forget(member, hash, reason, clusterTime(), kept)
-return { reason == 'moved' and 'moved' or 'closed', where }
+return { isRevoked and 'over' or reason == 'moved' and 'moved' or 'closed', where }

@@ -3,7 +3,8 @@
   old session is closed as `replaced` first. Idempotent: any repetition, and any order of the opens of one session,
   ends in the same record. What is known never turns worse: an answer on trust does not take back an allow, a missing
   user does not blank a known one, `assumed` does not take back `listed` or `seen`, and fields that another version
-  wrote stay.
+  wrote stay. A session that was revoked stays so: what was opened before that comes too late, and what was opened later
+  is another session.
 
   KEYS  1 usher:alive:{07}    2 usher:events:{07}  3 usher:counts:{07}  4 usher:edges:{07}
         5 usher:session:{07}:<edge>:<id>           6 usher:channel:{07}:<channel>
@@ -14,8 +15,8 @@
         5 user agent, whole  6 path, whole  7 … field, value, … of the session's hash; empty values are left out
   Returns {'opened' | 'updated' | 'replaced' | 'late', fingerprint that was replaced or '', the shard that `where`
           names ('' = none)};
-          late: its time was up when it came here (a command may be executed long after its deadline), or another
-          session was opened under its id later: nothing is done.
+          late: its time was up when it came here (a command may be executed long after its deadline), another session
+          was opened under its id later, or it was revoked since: nothing is done.
   Errors  WRONGTYPE with the key's name where one of KEYS is not ours.
 ]]
 local member, aliveUntil, kept, device = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -31,12 +32,11 @@ local BLANK = { 'authorizedUntil', 'name' }
 -- Entries of a user that are looked through at each open.
 local FEW = 16
 
--- On trust, let in without an answer of its own (a known viewer, a public channel), or answered.
+-- On trust, let in without an answer of its own (a known viewer, a public channel, a hold), or answered.
+local UNDECIDED = { known = true, rule = true, hold = true }
 local function standing(session)
   if session.state == 'on-trust' then return 1 end
-  local undecided = session.source == 'known' or session.source == 'rule'
-  if undecided and session.state ~= 'revoked' then return 2 end
-  return 3
+  return UNDECIDED[session.source] and 2 or 3
 end
 
 -- Puts a session into its edge's index where it stands nowhere yet: `key` is the edge's, of so many entries; `divided`
@@ -92,12 +92,19 @@ for i = 7, #ARGV, 2 do
   end
 end
 
-local status, replaced = 'opened', false
+local openedAt = tonumber(new.openedAt) or 0
+if new.state == 'revoked' then
+  new.revokedAt, fields[n + 1], fields[n + 2] = string.format('%.0f', now), 'revokedAt', string.format('%.0f', now)
+end
+local status, ended = 'opened', false
 local old = tableOf(record)
 if old and old.fingerprint ~= new.fingerprint then
   -- A late or repeated open of the session that had the id before: the newer one stays.
-  if (tonumber(old.openedAt) or 0) > (tonumber(new.openedAt) or 0) then return { 'late', '', '' } end
-  status, replaced, old = 'replaced', old, false
+  if (tonumber(old.openedAt) or 0) > openedAt then return { 'late', '', '' } end
+  status, ended, old = 'replaced', old, false
+elseif old and old.state == 'revoked' then
+  if (tonumber(old.revokedAt) or 0) >= openedAt then return { 'late', '', where or '' } end
+  ended, old = old, false
 end
 
 if old then
@@ -105,7 +112,7 @@ if old then
   local function keep(fields)
     for _, field in ipairs(fields) do new[field] = old[field] end
   end
-  if old.state ~= 'revoked' and standing(new) < standing(old) then keep(GRANT) end
+  if standing(new) < standing(old) and new.state ~= 'revoked' then keep(GRANT) end
   if not new.user then keep(USER) end
   if (PRESENCE[old.presence] or 0) > (PRESENCE[new.presence] or 0) then new.presence = old.presence end
   if (tonumber(old.openedAt) or math.huge) < tonumber(new.openedAt) then new.openedAt = old.openedAt end
@@ -124,12 +131,12 @@ local divided, size = '0', 0
 if not stands then
   divided, size = redis.pcall('ZSCORE', KEYS[4], edgeOf(member)), redis.pcall('ZCARD', KEYS[7])
   if isError(divided) or isError(size) or isError(redis.pcall('ZCARD', channelKey)) or
-    isError(redis.pcall('HLEN', KEYS[3])) or replaced and isError(redis.pcall('XLEN', KEYS[2])) then
+    isError(redis.pcall('HLEN', KEYS[3])) or ended and isError(redis.pcall('XLEN', KEYS[2])) then
     return wrongType()
   end
 end
 
-if replaced then forget(member, replaced, 'replaced', now, kept) end
+if ended then forget(member, ended, 'replaced', now, kept) end
 if not old then
   local told = tell(kept, 'session.opened', member, now, {
     'user', new.user, 'name', new.name, 'channel', new.channel, 'ip', new.ip, 'ua', ARGV[5], 'host', new.host,
@@ -149,8 +156,8 @@ if not old or old.presence ~= new.presence or old.state ~= new.state then
   count(new, 1)
 end
 
--- Where another session was replaced its time is over.
-aliveUntil = math.max(aliveUntil, not replaced and tonumber(aliveBefore) or 0)
+-- The time of a session that ended here is over.
+aliveUntil = math.max(aliveUntil, not ended and tonumber(aliveBefore) or 0)
 redis.call('ZADD', aliveKey, string.format('%.0f', aliveUntil), member)
 redis.call('PEXPIRE', sessionKey, string.format('%.0f', aliveUntil - now + HOUR))
 if not stands then
@@ -161,7 +168,7 @@ if not stands then
 end
 if new.user then
   local userKey = userKeyOf(new.user)
-  if userKey ~= KEYS[8] or replaced then userEntry = redis.call('HGET', userKey, member) end
+  if userKey ~= KEYS[8] or ended then userEntry = redis.call('HGET', userKey, member) end
   local notCountedUntil = string.match(userEntry or '', '|(%d+)$') or '0'
   -- Records that expired while nobody swept for an hour leave their user's entry behind: it counts for nothing.
   local entries = redis.call('HLEN', userKey)
@@ -171,7 +178,7 @@ if new.user then
     end
   end
   redis.call('HSET', userKey, member,
-    new.openedAt .. '|' .. device .. '|' .. new.presence .. '|' .. notCountedUntil)
+    new.openedAt .. '|' .. device .. '|' .. (new.state == 'revoked' and new.state or new.presence) .. '|' .. notCountedUntil)
 end
 
-return { status, replaced and replaced.fingerprint or '', where or '' }
+return { status, status == 'replaced' and ended.fingerprint or '', where or '' }

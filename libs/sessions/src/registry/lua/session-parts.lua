@@ -87,16 +87,22 @@ local function unlink(member, hash)
   if hash.channel then redis.pcall('ZREM', channelKeyOf(hash.channel), member) end
 end
 
--- Ends a session: hash, indexes, counts, event. A key of another type than ours among them is left alone.
-local function forget(member, hash, reason, now, kept)
-  unlist(member)
-  unlink(member, hash)
-  count(hash, -1)
-  redis.call('DEL', sessionKeyOf(member))
-  local kind = reason == 'moved' and 'session.moved' or 'session.closed'
+-- What is told of a session that ended, or has to.
+local function tellEnd(kept, kind, member, now, reason, hash)
   tell(kept, kind, member, now, {
     'reason', reason, 'user', hash.user, 'channel', hash.channel, 'ip', hash.ip,
     'backend', hash.backend, 'source', hash.source, 'state', hash.state, 'presence', hash.presence,
     'openedAt', hash.openedAt, 'fingerprint', hash.fingerprint,
   })
+end
+
+-- Ends a session: hash, indexes, counts, event. One that was revoked ends for the reason that it was revoked for. A key
+-- of another type than ours among them is left alone.
+local function forget(member, hash, reason, now, kept)
+  unlist(member)
+  unlink(member, hash)
+  count(hash, -1)
+  redis.call('DEL', sessionKeyOf(member))
+  if reason == 'moved' then tellEnd(kept, 'session.moved', member, now, reason, hash)
+  else tellEnd(kept, 'session.closed', member, now, hash.revokedFor or reason, hash) end
 end
