@@ -8,12 +8,20 @@ import { NestFactory } from '@nestjs/core';
 import { METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/observe';
 import { countSessions, SweepJob, ListJob } from '#usher/sessions';
 import { startApi, type Api } from './api/api.js';
+import { KicksController } from './api/kicks/kicks.controller.js';
 import type { ControlNode } from './control-node.js';
-import { outageJob } from './outages/outages.js';
+import { afterCut, cutRevoked } from './cutting/cut-revoked.js';
+import { openCutting } from './cutting/cutting.js';
 import { ControlEvents, ControlQueues } from './events/control-events.js';
 import { readEventMetrics } from './events/event-metrics.js';
+import { outageJob } from './outages/outages.js';
 import { limitsJob, listJob, sweepJob } from './jobs.js';
+import { Kicks } from './kicks/kicks.js';
+import { openKicks } from './kicks/open-kicks.js';
 import { LimitsJob } from './limits-job.js';
+import { RenewalJob } from './renewals/renewal-job.js';
+import { renewalJob } from './renewals/renewals.js';
+import { revoking } from './revoking.js';
 
 export interface ControlParts {
   readonly node: ControlNode;
@@ -28,22 +36,23 @@ export interface Control {
   close(): Promise<void>;
 }
 
+/** Work that goes on by itself until it is stopped. */
+interface Job {
+  start(): void;
+  /** After what is under way. */
+  stop(): Promise<void>;
+}
+
 /** The jobs, started and stopped with the application. */
 class Jobs implements OnApplicationBootstrap, OnApplicationShutdown {
-  constructor(
-    readonly lists: ListJob,
-    readonly sweep: SweepJob,
-    readonly limits: LimitsJob,
-  ) {}
+  constructor(private readonly jobs: readonly Job[]) {}
 
   onApplicationBootstrap(): void {
-    this.lists.start();
-    this.sweep.start();
-    this.limits.start();
+    for (const job of this.jobs) job.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.lists.stop(), this.sweep.stop(), this.limits.stop()]);
+    await Promise.all(this.jobs.map((job) => job.stop()));
   }
 }
 
@@ -59,14 +68,23 @@ export class ControlModule {
         { provide: ControlQueues, useFactory: () => ControlQueues.of(node) },
         {
           provide: ControlEvents,
-          useFactory: (queues: ControlQueues) => new ControlEvents(node, queues),
+          useFactory: (queues: ControlQueues) => {
+            const { job } = openCutting(node, queues, afterCut(node.registry, node.events));
+            return new ControlEvents(node, queues, cutRevoked(job, node.log));
+          },
           inject: [ControlQueues],
         },
+        {
+          provide: Kicks,
+          useFactory: (queues: ControlQueues) => openKicks(node, queues),
+          inject: [ControlQueues],
+        },
+        { provide: RenewalJob, useFactory: () => renewalJob(node, revoking(node)) },
         { provide: LimitsJob, useFactory: () => limitsJob(node) },
         {
           provide: Jobs,
-          useFactory: (lists: ListJob, sweep: SweepJob, limits: LimitsJob) => new Jobs(lists, sweep, limits),
-          inject: [ListJob, SweepJob, LimitsJob],
+          useFactory: (...jobs: Job[]) => new Jobs(jobs),
+          inject: [ListJob, SweepJob, LimitsJob, RenewalJob],
         },
       ],
     };
@@ -74,8 +92,8 @@ export class ControlModule {
 }
 
 /**
- * Runs the jobs of the cluster (session lists of edges, the sweep, events to webhooks) and the admin API. Starts without Redis and without
- * any edge. Rejects where the API's port or token cannot be had.
+ * Runs the jobs of the cluster (session lists of edges, the sweep, events to webhooks, cutting, renewals, outages) and
+ * the admin API. Starts without Redis and without any edge. Rejects where the API's port or token cannot be had.
  */
 export async function startControl({ node, metrics }: ControlParts): Promise<Control> {
   const app = await NestFactory.createApplicationContext(ControlModule.of(node), {
@@ -86,11 +104,12 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
   const sweep = app.get(SweepJob);
   const events = app.get(ControlEvents);
   readEventMetrics(events, metrics);
-  const api = await startApi(node).catch(async (error: unknown) => {
+  const kicks = { controllers: [KicksController], providers: [{ provide: Kicks, useValue: app.get(Kicks) }] };
+  const api = await startApi(node, kicks).catch(async (error: unknown) => {
     await app.close();
     throw error;
   });
-  const outages = outageJob(node);
+  const outages = outageJob(node, async (...ended) => (await revoking(node)(...ended)) !== undefined);
   outages.start();
   const { counts } = app.get(LimitsJob);
   metrics.read(METRICS.limitSurplus, () =>

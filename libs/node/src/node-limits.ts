@@ -19,7 +19,7 @@ export function nodeLimits({ config, clock, log, redis, registry, holds }: Limit
   const slots = new DeviceSlots(redis, { shards, life: config.gateway.assumedLife });
   const evict = evictions({
     read: (name) => registry.read(name),
-    revoke: (session, reason) => registry.close(session, reason, { fingerprint: session.fingerprint }),
+    revoke: (session, reason) => registry.revoke(session, reason, { fingerprint: session.fingerprint }),
     holds,
     log,
   });

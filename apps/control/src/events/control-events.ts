@@ -3,7 +3,7 @@ import type {
   OnApplicationBootstrap,
   OnApplicationShutdown,
 } from '@nestjs/common';
-import { EventJob, EventReader, allShards } from '#usher/sessions';
+import { EventJob, EventReader, allShards, type EventJobParts } from '#usher/sessions';
 import type { ControlNode } from '../control-node.js';
 import { leasesOf } from '../jobs.js';
 import { Queues } from '../queues/queues.js';
@@ -25,7 +25,7 @@ export class ControlEvents implements OnApplicationBootstrap, BeforeApplicationS
   readonly webhooks: Webhooks;
   readonly job: EventJob;
 
-  constructor(node: ControlNode, queues: Queues) {
+  constructor(node: ControlNode, queues: Queues, hear: NonNullable<EventJobParts['hear']>) {
     const { config, redis, registry, clock, random, log } = node;
     const shards = allShards(registry.shards);
     this.webhooks = new Webhooks({ configs: config.webhooks, shards, queues, redis, clock, random, log });
@@ -36,6 +36,7 @@ export class ControlEvents implements OnApplicationBootstrap, BeforeApplicationS
       shards: registry.shards,
       reader: new EventReader(redis, clock),
       leases: leasesOf(node, 'events', registry.shards),
+      hear,
       take: (shard, events) => this.webhooks.take(shard, events),
     });
   }

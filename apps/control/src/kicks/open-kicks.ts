@@ -1,0 +1,19 @@
+import { listSessions } from '#usher/sessions';
+import type { ControlNode } from '../control-node.js';
+import type { Queues } from '../queues/queues.js';
+import { revoking } from '../revoking.js';
+import { Kicks, type KickWork } from './kicks.js';
+
+/** Begins to work on what is left of kicks, of whichever control they are. It ends with the queues. */
+export function openKicks(node: ControlNode, queues: Pick<Queues, 'open'>): Kicks {
+  const { redis, registry, holds, log } = node;
+  const kicks = new Kicks({
+    list: (query) => listSessions(redis, registry, query),
+    read: (name) => registry.read(name),
+    revoke: revoking(node),
+    hold: (hold) => holds.set(hold),
+    log,
+  });
+  kicks.use(queues.open<KickWork>({ name: 'kicks', work: (job) => kicks.work(job) }));
+  return kicks;
+}
