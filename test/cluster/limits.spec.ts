@@ -84,6 +84,8 @@ describe('a cap on devices', () => {
       for (const at of [0, 1]) expect(await ask({ session: 'back', device: 'phone' }, at)).toBe('403 hold');
     });
     expect(await ask({ session: 'two', device: 'box' }, 1)).toBe('200 cache');
+    const [evicted] = (await cluster.redis.cli('KEYS', 'usher:session:*:one')).split('\n');
+    expect(await cluster.redis.cli('HMGET', evicted!, 'state', 'revokedFor')).toBe('revoked\nevicted');
   }, 60_000);
 
   it('that is only observed refuses nobody, and says who would have been', async () => {

@@ -18,8 +18,9 @@ export type Evict = (surplus: Surplus) => Promise<void>;
 export function evictions({ read, revoke, holds, log }: EvictionParts): Evict {
   const evict = async (surplus: Surplus, name: SessionName): Promise<void> => {
     const session = await read(name);
-    // Another one's by now.
+    // Another one's by now, or somebody ended it already: for him there is a hold.
     if (session?.user !== surplus.user || session.namespace !== surplus.namespace) return;
+    if (session.state === 'revoked') return;
     const { namespace, user, viewerKey, edge, sessionId } = session;
     await holds.set({
       kind: 'user-viewer',

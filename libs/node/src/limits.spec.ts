@@ -40,7 +40,7 @@ function world(limits: Record<string, unknown> = {}) {
     read: (name) => registry.read(name),
     revoke: async (session, reason) => {
       order.push(`revoke ${session.sessionId} ${reason}`);
-      await registry.close(session, reason, { fingerprint: session.fingerprint });
+      await registry.revoke(session, reason, { fingerprint: session.fingerprint });
     },
     holds: {
       set: async (hold) => {
@@ -170,10 +170,14 @@ describe('who is evicted', () => {
       time: { lasts: 60_000 },
     });
     expect(limits.counts.enforce.evicted).toBe(1);
-    expect(await registry.read({ edge: 'astra-1', sessionId: '1' })).toBeUndefined();
+    const evicted = await registry.read({ edge: 'astra-1', sessionId: '1' });
+    expect(evicted?.state).toBe('revoked');
+    // It may be playing still, and counts no more.
+    expect(await limits.admit({ ...box, sessionId: '4' })).toBe('admitted');
+    expect(limits.counts.enforce.evicted).toBe(1);
   });
 
-  it('is left alone where only observed, gone, or another one by now', async () => {
+  it('is left alone where only observed, gone, another one by now, or ended already', async () => {
     const { evict, registry, order } = world();
     await registry.open(sessionOf(newcomer({ user: 'berta' })));
     const surplus = (mode: Surplus['mode'], sessionId: string): Surplus => ({
@@ -188,6 +192,8 @@ describe('who is evicted', () => {
     await evict(surplus('enforce', 'gone'));
     await registry.open(sessionOf(box));
     await evict(surplus('observe', '2'));
+    await registry.revoke(box, 'kicked');
+    await evict(surplus('enforce', '2'));
     expect(order).toEqual([]);
   });
 });
