@@ -338,7 +338,9 @@ describe('garbage in Redis', () => {
     expect(await registry.find(session, session.fingerprint)).toMatchObject({ kind: 'same' });
     expect(garbage).toHaveLength(4);
     expect(garbage[3]!.message).toContain('usher:where:');
-    await expect(registry.open(session)).rejects.toThrow('is a list, not a hash');
+    for (const one of [session, aSession()]) {
+      await expect(registry.open(one)).rejects.toThrow(`${whereKeyOf(one, SHARDS)} is a list, not a hash`);
+    }
   });
 });
 

@@ -22,6 +22,7 @@ const OPEN = sessionScript('open-session-9');
 const CLOSE = sessionScript('close-session-5');
 const REVOKE = sessionScript('revoke-session-5');
 const READ = script(import.meta.url, './lua/read-session-3.lua');
+const POINT_WHERE = script(import.meta.url, './lua/point-where-2.lua');
 const FORGET_WHERE = script(import.meta.url, './lua/forget-where-1.lua');
 
 /** A session is followed through so many shards. */
@@ -56,6 +57,12 @@ interface Closing {
   readonly fingerprint: string;
   /** When the session was opened that is there instead, ms. */
   readonly openedAt?: number;
+}
+
+/** How it ended, and the shard that `where` names: of a session's home. */
+interface AfterClosing {
+  readonly ended: Ended;
+  readonly where: string | undefined;
 }
 
 /** Where a session's home is, `where` is read; and set to `where`, to live for `life` ms, if that is given. */
@@ -220,10 +227,14 @@ export class RedisSessionRegistry implements SessionRegistry {
   async #moveTo(shard: string, home: string, session: Session): Promise<Ended> {
     const how = superseded(session);
     const pointing = { isHome: true, where: shard, life: this.#whereLife(session.aliveUntil) };
-    const former = formerWhere(this.redis, session);
-    const [atHome, earlier] = await Promise.all([this.#closeIn(home, session, how, pointing), former]);
-    let { ended, where } = atHome;
-    where ??= shardIn(earlier, this.shards);
+    const [isTold, former] = await Promise.all([
+      this.#pointWhere(shard, home, session, pointing.life),
+      formerWhere(this.redis, session),
+    ]);
+    let { ended, where }: AfterClosing = isTold
+      ? { ended: 'gone', where: undefined }
+      : await this.#closeIn(home, session, how, pointing);
+    where ??= shardIn(former, this.shards);
     // Somebody may move it at the same time: the next open goes on from there.
     for (let turn = 0; turn < MOVED_ON && ended !== 'revoked'; turn += 1) {
       if (where === undefined || where === home || where === shard) return ended;
@@ -235,6 +246,14 @@ export class RedisSessionRegistry implements SessionRegistry {
       ({ where } = await this.#closeIn(home, session, how, pointing));
     }
     return ended;
+  }
+
+  /** False where there is more to do at home. */
+  async #pointWhere(shard: string, home: string, name: SessionName, life: number): Promise<boolean> {
+    const { edge, sessionId } = name;
+    const keys = [sessionKey(home, edge, sessionId), whereKeyOf(name, this.shards)];
+    const args = [memberOf(name), Number(shard), life];
+    return (await explained(this.redis.run(POINT_WHERE, keys, args))) === 1;
   }
 
   /**
@@ -296,7 +315,7 @@ export class RedisSessionRegistry implements SessionRegistry {
     name: SessionName,
     { reason, condition, fingerprint, openedAt }: Closing,
     { isHome = false, where = '', life = 0 }: AtHome = {},
-  ): Promise<{ ended: Ended; where: string | undefined }> {
+  ): Promise<AfterClosing> {
     const key = sessionKey(shard, name.edge, name.sessionId);
     const keys = [
       aliveKey(shard),
