@@ -64,7 +64,7 @@ describe('what a gateway does for the registry', () => {
       until,
       generation: 0,
       version: 0,
-      seen: false,
+      checks: 0,
     });
     const node = { redis, registry, known, clock, config, log: silentLog, news: { on: () => undefined } };
     const care = registryCare(node as unknown as ClusterNode, {

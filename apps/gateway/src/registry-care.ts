@@ -91,8 +91,8 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
 
 function noteSeen({ registry, clock, config }: ClusterNode, { kept }: Held, signs: SignsOfLife): void {
   const aliveUntil = clock.now() + config.gateway.assumedLife;
-  for (const { session } of kept.takeSeen()) {
-    if (session !== undefined) signs.note(session, registry.shardOf(session), aliveUntil);
+  for (const { session, checks } of kept.takeSeen()) {
+    signs.note(session, registry.shardOf(session), aliveUntil, checks);
   }
 }
 

@@ -25,7 +25,7 @@ function keep(
     until,
     generation: 0,
     version: 0,
-    seen: false,
+    checks: 0,
   });
 }
 

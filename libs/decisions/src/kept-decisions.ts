@@ -20,8 +20,14 @@ export interface Kept {
   generation: number;
   /** `KeptDecisions.version` when it was looked at: after a change it is looked at again. */
   version: number;
-  /** Asked about since the last flush: a sign of life. */
-  seen: boolean;
+  /** How often it was asked about since the last flush: signs of life. */
+  checks: number;
+}
+
+/** A session that was asked about. */
+export interface Seen {
+  readonly session: Session;
+  readonly checks: number;
 }
 
 /** Sessions by what they rest on: a decision, or what stood in for one. Never summed: only `onTrust` are free. */
@@ -95,16 +101,16 @@ export class KeptDecisions {
 
   /** Notes a sign of life. Allocates at most once between two flushes. */
   note(kept: Kept): void {
-    if (kept.seen || kept.session === undefined) return;
-    kept.seen = true;
-    this.seen.push(kept);
+    if (kept.session === undefined) return;
+    if (kept.checks === 0) this.seen.push(kept);
+    kept.checks += 1;
   }
 
-  /** The sessions seen since the last call. */
-  takeSeen(): readonly Kept[] {
-    const taken = this.seen;
+  /** The sessions seen since the last call, and how often. */
+  takeSeen(): readonly Seen[] {
+    const taken = this.seen.map(({ session, checks }) => ({ session: session!, checks }));
+    for (const kept of this.seen) kept.checks = 0;
     this.seen = [];
-    for (const kept of taken) kept.seen = false;
     return taken;
   }
 

@@ -122,9 +122,11 @@ export class Ladder {
       until,
       generation: kept.generation,
       version: context.version ?? 0,
-      seen: false,
+      checks: 0,
     };
     if (session !== undefined) kept.keep(mine);
+    // Who found it elsewhere asked about it once more.
+    if (decision.source === 'session') kept.note(mine);
     return { decision, answer, kept: mine };
   }
 

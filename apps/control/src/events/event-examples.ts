@@ -25,7 +25,13 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, string>>>
     path: '/play/a001/index.m3u8',
     dialect: 'astra',
   },
-  'session.closed': { reason: 'closed-by-edge', ...session, presence: 'listed' },
+  'session.closed': {
+    reason: 'closed-by-edge',
+    ...session,
+    presence: 'listed',
+    lasted: '5400000',
+    checks: '31',
+  },
   'session.moved': { reason: 'moved', channel: 'a001', ip: '192.0.2.7', state: 'on-trust', openedAt: AT },
   'session.revoked': { reason: 'kicked', by: 'anna', ...session, state: 'revoked' },
   'limit.reached': {

@@ -43,7 +43,14 @@ const sessionFacts = {
   openedAt: instant.optional(),
 };
 
-const endedFacts = { reason: text.describe('Why, in a word.'), ...sessionFacts };
+const endedFacts = {
+  reason: text.describe('Why, in a word.'),
+  ...sessionFacts,
+  lasted: text.optional().describe('How long, ms.'),
+  checks: text
+    .optional()
+    .describe('How often its edge asked about it, about: signs of life are flushed each 10 s.'),
+};
 
 const checkFacts = {
   id: text.describe('Of the answer: X-Usher-Id.'),

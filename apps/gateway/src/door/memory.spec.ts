@@ -39,7 +39,7 @@ beforeEach(async () => {
       until: clock.monotonic() + 1000,
       generation: 0,
       version: 0,
-      seen: false,
+      checks: 0,
     };
     memory.keep(incoming, 'astra', kept, { status: 200, headers: { 'X-Session-Name': 'viewer' } });
     response.end();
@@ -135,7 +135,7 @@ describe('long requests fill no memory: fewer of them are remembered', () => {
       until: 10_000,
       generation: 0,
       version: 0,
-      seen: false,
+      checks: 0,
     };
     const style = { answerHeaders: true, draining: false };
     const decisions = new KeptDecisions(new ManualClock(), 100);

@@ -108,6 +108,8 @@ describe.each<[string, Partial<Session>]>([
       presence: 'assumed',
       openedAt: String(session.openedAt),
       fingerprint: session.fingerprint,
+      lasted: expect.stringMatching(/^\d+$/),
+      checks: '1',
     });
     const key = (await keys()).find((one) => one.startsWith('usher:session:'))!;
     const [at, reason] = (await redis.call('HMGET', [key, 'revokedAt', 'revokedFor'])) as string[];

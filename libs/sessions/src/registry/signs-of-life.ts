@@ -2,7 +2,7 @@ import type { Clock, SessionName } from '#usher/domain';
 import type { RedisClient } from '#usher/redis';
 import type { RedisSessionRegistry } from './redis-session-registry.js';
 import { allShards } from './session-names.js';
-import { TOUCHED_AT_ONCE, touchSessions } from './touch-sessions.js';
+import { TOUCHED_AT_ONCE, touchSessions, type Sign } from './touch-sessions.js';
 
 export interface SignsOfLifeOptions {
   /** Between two flushes, ms. Default 10,000: so much is lost when a gateway is killed. */
@@ -13,6 +13,11 @@ export interface SignsOfLifeOptions {
   readonly onMissing?: (names: readonly SessionName[]) => void;
 }
 
+interface Noted {
+  readonly aliveUntil: number;
+  readonly checks: number;
+}
+
 /**
  * A gateway's signs of life: noted in memory while it answers, sent in batches. While Redis is away they wait, the
  * newest of each session.
@@ -20,7 +25,7 @@ export interface SignsOfLifeOptions {
 export class SignsOfLife {
   /** Noted for nothing, because the memory for them was full. */
   dropped = 0;
-  readonly #noted: Map<string, Map<SessionName, number>>;
+  readonly #noted: Map<string, Map<SessionName, Noted>>;
   readonly #every: number;
   readonly #capacity: number;
   readonly #onMissing: (names: readonly SessionName[]) => void;
@@ -49,10 +54,10 @@ export class SignsOfLife {
   }
 
   /**
-   * Notes that a session lives until then (cluster time, ms). On the hot path: costs one entry of a Map, provided that
-   * the caller passes the same object for the same session. `shard` is `registry.shardOf(session)`, kept by the caller.
+   * Notes that a session lives until then (cluster time, ms), and was asked about so many times more. Costs one entry of
+   * a Map, provided that the caller passes the same object for the same session. `shard` is `registry.shardOf(session)`.
    */
-  note(name: SessionName, shard: string, aliveUntil: number): void {
+  note(name: SessionName, shard: string, aliveUntil: number, checks = 0): void {
     const signs = this.#noted.get(shard);
     if (signs === undefined) return;
     const before = signs.size;
@@ -60,7 +65,7 @@ export class SignsOfLife {
       this.dropped += 1;
       return;
     }
-    signs.set(name, aliveUntil);
+    signs.set(name, { aliveUntil, checks: checks + (signs.get(name)?.checks ?? 0) });
     this.#size += signs.size - before;
   }
 
@@ -91,10 +96,10 @@ export class SignsOfLife {
     }
   }
 
-  async #flushShard(shard: string, noted: ReadonlyMap<SessionName, number>): Promise<void> {
+  async #flushShard(shard: string, noted: ReadonlyMap<SessionName, Noted>): Promise<void> {
     this.#noted.set(shard, new Map());
     this.#size -= noted.size;
-    const signs = Array.from(noted, ([name, aliveUntil]) => ({ name, aliveUntil }));
+    const signs = Array.from(noted, ([name, { aliveUntil, checks }]) => ({ name, aliveUntil, checks }));
     for (let from = 0; from < signs.length; from += TOUCHED_AT_ONCE) {
       const batch = signs.slice(from, from + TOUCHED_AT_ONCE);
       try {
@@ -107,10 +112,11 @@ export class SignsOfLife {
   }
 
   /** Back to what waits, unless something newer is there, or the time is up. */
-  #keep(shard: string, signs: readonly { name: SessionName; aliveUntil: number }[]): void {
+  #keep(shard: string, signs: readonly Sign[]): void {
     const now = this.clock.now();
-    for (const { name, aliveUntil } of signs) {
-      if (aliveUntil > now && !this.#noted.get(shard)!.has(name)) this.note(name, shard, aliveUntil);
+    for (const { name, aliveUntil, checks } of signs) {
+      const newer = this.#noted.get(shard)!.get(name)?.aliveUntil ?? 0;
+      if (Math.max(aliveUntil, newer) > now) this.note(name, shard, Math.max(aliveUntil, newer), checks);
     }
   }
 }

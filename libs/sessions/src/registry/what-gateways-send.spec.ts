@@ -37,6 +37,28 @@ async function restartEmpty(): Promise<void> {
 describe('signs of life', () => {
   const later = (): number => clock.now() + 5_000_000;
 
+  it('say how often a session was asked about, and its end tells the sum and how long it lasted', async () => {
+    const signs = new SignsOfLife(redis, registry, clock);
+    const session = aSession({ openedAt: clock.now() - 5_000 });
+    const shard = registry.shardOf(session);
+    await registry.open(session);
+    for (const checks of [3, 4]) {
+      signs.note(session, shard, later(), checks);
+      signs.note(session, shard, later() + 1, 1);
+      await signs.flush();
+    }
+    await registry.open({ ...session, state: 'unconfirmed' });
+    await registry.close(session, 'closed-by-edge');
+    const entries = (await redis.call('XRANGE', [`usher:events:{${shard}}`, '-', '+'])) as [
+      string,
+      string[],
+    ][];
+    const fields = entries.at(-1)![1];
+    const of = (name: string) => Number(fields[fields.indexOf(name) + 1]);
+    expect(of('checks')).toBe(10);
+    expect(of('lasted')).toBeGreaterThanOrEqual(5_000);
+  });
+
   it('of many sessions go in batches, shard by shard', async () => {
     const sessions = Array.from({ length: 1_300 }, (_, i) => aSession({ sessionId: String(i), user: 'one' }));
     for (let from = 0; from < sessions.length; from += 100) {

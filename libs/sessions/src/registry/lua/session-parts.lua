@@ -93,6 +93,8 @@ local function tellEnd(kept, kind, member, now, reason, hash)
     'reason', reason, 'user', hash.user, 'channel', hash.channel, 'ip', hash.ip,
     'backend', hash.backend, 'source', hash.source, 'state', hash.state, 'presence', hash.presence,
     'openedAt', hash.openedAt, 'fingerprint', hash.fingerprint,
+    'lasted', string.format('%.0f', math.max(0, now - (tonumber(hash.openedAt) or now))),
+    'checks', string.format('%.0f', (tonumber(hash.checks) or 0) + 1),
   })
 end
 
