@@ -11,13 +11,19 @@ import {
 import { startCluster, type UsherCluster } from '../support/cluster.js';
 import { startUsher, type UsherProcess } from '../support/usher-process.js';
 
+interface ApiAnswer {
+  readonly status: number;
+  // oxlint-disable-next-line typescript/no-explicit-any -- the test looks into it as it likes
+  readonly body: any;
+}
+
 /** What an operator does, over real HTTP, against three gateways, an Astra and a MAG box. */
 describe('a kick', () => {
   let portal: FakePortal;
   let astra: FakeAstra;
   let cluster: UsherCluster;
   let control: UsherProcess;
-  let api: (method: string, path: string, body?: unknown) => Promise<{ status: number; body: any }>;
+  let api: (method: string, path: string, body?: unknown) => Promise<ApiAnswer>;
 
   beforeAll(async () => {
     portal = await startFakePortal();

@@ -104,9 +104,9 @@ async function keep(session: Session, credential: 'once' | 'reusable' = 'reusabl
     },
   };
   const parts = { store: noting, registry, sealer, clock, random: () => 0, log: silentLog };
-  const { keep: note } = renewals({ ...parts, traits: new Map([['portal', traits]]) });
+  const notes = renewals({ ...parts, traits: new Map([['portal', traits]]) });
   await registry.open(session);
-  note(checkOf(session.sessionId), identity, session);
+  notes.keep(checkOf(session.sessionId), identity, session);
   await Promise.all(kept);
 }
 
