@@ -35,7 +35,7 @@ export type OutageNode = Pick<
 export type Revoke = (session: Session, reason: CloseReason) => Promise<boolean>;
 
 /** Looks after the ledgers of outages, in one control process at a time. */
-export function outageJob(node: OutageNode, revoke: Revoke = closing(node)): OutageJob {
+export function outageJob(node: OutageNode, revoke: Revoke): OutageJob {
   const { redis, clock, log, random, registry, config, events, membership } = node;
   const store = new OutageStore(redis);
   const { backends } = config;
@@ -120,9 +120,4 @@ async function askLast(node: OutageNode, question: Question): Promise<BackendAns
     );
   });
   return asked?.kind === 'answered' ? asked.answer : undefined;
-}
-
-/** Its record ends, and every gateway forgets it: an edge that asks again is refused. No edge is told to cut. */
-function closing({ registry }: OutageNode): Revoke {
-  return (session, reason) => registry.close(session, reason, { fingerprint: session.fingerprint });
 }
