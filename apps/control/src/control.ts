@@ -8,10 +8,10 @@ import { NestFactory } from '@nestjs/core';
 import { METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/observe';
 import { countSessions, SweepJob, ListJob } from '#usher/sessions';
 import { startApi, type Api } from './api/api.js';
-import { KicksController } from './api/kicks/kicks.controller.js';
+import { controlRoutes } from './api/control-routes.js';
 import type { ControlNode } from './control-node.js';
 import { afterCut, cutRevoked } from './cutting/cut-revoked.js';
-import { openCutting } from './cutting/cutting.js';
+import { CUTTING, openCutting, type Cutting } from './cutting/cutting.js';
 import { ControlEvents, ControlQueues } from './events/control-events.js';
 import { readEventMetrics } from './events/event-metrics.js';
 import { outageJob } from './outages/outages.js';
@@ -67,12 +67,16 @@ export class ControlModule {
         { provide: SweepJob, useFactory: () => sweepJob(node) },
         { provide: ControlQueues, useFactory: () => ControlQueues.of(node) },
         {
-          provide: ControlEvents,
-          useFactory: (queues: ControlQueues) => {
-            const { job } = openCutting(node, queues, afterCut(node.registry, node.events));
-            return new ControlEvents(node, queues, cutRevoked(job, node.log));
-          },
+          provide: CUTTING,
+          useFactory: (queues: ControlQueues) =>
+            openCutting(node, queues, afterCut(node.registry, node.events)),
           inject: [ControlQueues],
+        },
+        {
+          provide: ControlEvents,
+          useFactory: (queues: ControlQueues, { job }: Cutting) =>
+            new ControlEvents(node, queues, cutRevoked(job, node.log)),
+          inject: [ControlQueues, CUTTING],
         },
         {
           provide: Kicks,
@@ -104,8 +108,7 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
   const sweep = app.get(SweepJob);
   const events = app.get(ControlEvents);
   readEventMetrics(events, metrics);
-  const kicks = { controllers: [KicksController], providers: [{ provide: Kicks, useValue: app.get(Kicks) }] };
-  const api = await startApi(node, kicks).catch(async (error: unknown) => {
+  const api = await startApi(node, controlRoutes(app)).catch(async (error: unknown) => {
     await app.close();
     throw error;
   });

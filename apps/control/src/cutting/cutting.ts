@@ -6,6 +6,9 @@ import { CutJob } from './cut-job.js';
 import type { CutJobParts } from './cut-job.js';
 import type { OnCut } from './cut-order.js';
 
+/** What control's `Cutting` is provided by. */
+export const CUTTING = Symbol('cutting');
+
 /** What control has for cutting. */
 export interface Cutting {
   readonly job: CutJob;

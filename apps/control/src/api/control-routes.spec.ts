@@ -1,0 +1,47 @@
+import { Metrics } from '#usher/observe';
+import { startControl, type Control } from '../control.js';
+import { findEndpoint } from './endpoint/endpoint.js';
+import { controlRoutes } from './control-routes.js';
+import { ask, startApiWorld, type ApiWorld } from './for-tests.js';
+import { readFile } from 'node:fs/promises';
+
+let world: ApiWorld;
+let control: Control;
+let token: string;
+
+beforeAll(async () => {
+  world = await startApiWorld();
+  control = await startControl({ node: world.node, metrics: new Metrics() });
+  token = (await readFile(`${world.data}/admin-token`, 'utf8')).trim();
+});
+afterAll(async () => {
+  await control?.close();
+  await world?.stop();
+});
+
+const { controllers } = controlRoutes({ get: () => ({}) as never });
+const handlers = controllers.flatMap((controller) => {
+  const prototype = controller.prototype as Record<string, unknown>;
+  return Object.getOwnPropertyNames(prototype).map(
+    (name) => [`${controller.name}.${name}`, prototype[name]] as const,
+  );
+});
+
+describe('the routes over what control does', () => {
+  it.each(['/cuts/given-up'])('GET %s is answered by a running control', async (path) => {
+    expect((await ask(control.api.port, path, { token })).status).toBe(200);
+  });
+
+  it('have examples as their schemas say', () => {
+    const seen: string[] = [];
+    for (const [name, handler] of handlers) {
+      const facts = typeof handler === 'function' ? findEndpoint(handler) : undefined;
+      if (facts === undefined) continue;
+      seen.push(name);
+      expect([name, facts.answer.safeParse(facts.example).error]).toEqual([name, undefined]);
+      if (facts.body === undefined) continue;
+      expect([name, facts.body.safeParse(facts.bodyExample).error]).toEqual([name, undefined]);
+    }
+    expect(seen).toContain('CutsController.list');
+  });
+});
