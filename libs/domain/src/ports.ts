@@ -81,6 +81,8 @@ export interface KnownViewer {
    * long as the session lives).
    */
   readonly grants: ReadonlyMap<string, number>;
+  /** Cluster time, ms, at which it last showed another user than before: more than one person is behind it. */
+  readonly mixedAt?: number;
 }
 
 /** Known viewers across the cluster; bounded and expiring. */

@@ -65,6 +65,7 @@ function world() {
       order.push(`revoke ${session.sessionId}`);
       return registry.revoke(session, 'kicked', { fingerprint: session.fingerprint });
     },
+    isShared: async ({ ip }) => ip === '192.0.2.100',
     hold: (hold: NewHold) => {
       order.push(`hold ${hold.kind}`);
       return table.set(hold);
@@ -109,6 +110,13 @@ describe('a kick', () => {
     await open('1', { user: '' });
     await kickPage(parts, kick({ kind: 'session', edge: 'astra-1', sessionId: '1' }));
     expect(order).toEqual(['hold viewer', 'revoke 1']);
+  });
+
+  it('of a session whose user nobody named holds nobody where several people have its viewer key', async () => {
+    const { parts, kick, order } = world();
+    await open('1', { user: '', ip: '192.0.2.100' });
+    await kickPage(parts, kick({ kind: 'session', edge: 'astra-1', sessionId: '1' }));
+    expect(order).toEqual(['revoke 1']);
   });
 
   it('of a user ends all of his sessions on all edges, each device held', async () => {

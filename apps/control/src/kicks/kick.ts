@@ -38,6 +38,8 @@ export interface KickParts {
   /** Undefined where it is not there any more, or is another one's. */
   readonly revoke: (session: Session, reason: 'kicked') => Promise<Session | undefined>;
   readonly hold: (hold: NewHold) => Promise<Hold>;
+  /** More than one user showed the session's viewer key of late: a hotel, or boxes that are all alike. */
+  readonly isShared: (session: Session) => Promise<boolean>;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function kickPage(parts: KickParts, kick: Kick, cursor?: string): P
   const revoked: Session[] = [];
   const next = async (): Promise<void> => {
     for (let session = waiting.pop(); session !== undefined; session = waiting.pop()) {
-      const hold = holdOn(session, kick);
+      const hold = await holdOn(parts, session, kick);
       if (hold !== undefined) holds.push(await parts.hold(hold));
       const ended = await parts.revoke(session, 'kicked');
       if (ended !== undefined) revoked.push(ended);
@@ -71,14 +73,16 @@ async function holdTarget(parts: KickParts, kick: Kick): Promise<Hold[]> {
   return [];
 }
 
-/** User and viewer key, so that neither his other devices nor others behind his address are held; else the viewer key. */
-function holdOn(session: Session, kick: Kick): NewHold | undefined {
+/**
+ * User and viewer key, so that neither his other devices nor others behind his address are held; else the viewer key, if
+ * one person is behind it.
+ */
+async function holdOn(parts: KickParts, session: Session, kick: Kick): Promise<NewHold | undefined> {
   const { target, holdFor } = kick;
   if (holdFor === 0 || target.kind === 'channel' || target.kind === 'address') return undefined;
   const { namespace, user, viewerKey } = session;
-  return user === ''
-    ? newHold('viewer', viewerKey, kick)
-    : newHold('user-viewer', `${namespace}/${user}/${viewerKey}`, kick);
+  if (user !== '') return newHold('user-viewer', `${namespace}/${user}/${viewerKey}`, kick);
+  return (await parts.isShared(session)) ? undefined : newHold('viewer', viewerKey, kick);
 }
 
 function newHold(kind: NewHold['kind'], subject: string, { by, reason, holdFor }: Kick): NewHold {

@@ -42,6 +42,20 @@ describe('a known viewer', () => {
     expect([...found!.grants]).toEqual([['abcdefghijklmnop', 1_790_000_000_000]]);
   });
 
+  it('tells when another user was seen on its device, and keeps that', async () => {
+    const anna = { ...grant, user: 'anna', sessionName: 'anna' };
+    await known.remember('portal', viewer, 'a'.repeat(26), anna);
+    await known.remember('portal', viewer, 'b'.repeat(26), { ...anna, user: '' });
+    expect((await known.find('portal', viewer))?.mixedAt).toBeUndefined();
+    await known.remember('portal', viewer, 'b'.repeat(26), anna);
+    const before = Date.now();
+    await known.remember('portal', viewer, 'c'.repeat(26), { ...anna, user: 'bob' });
+    await known.remember('portal', viewer, 'd'.repeat(26), { ...anna, user: 'bob' });
+    const found = await known.find('portal', viewer);
+    expect(found!.mixedAt).toBeGreaterThanOrEqual(before);
+    expect(found!.grants.size).toBe(4);
+  });
+
   it('of one backend is nobody to another', async () => {
     await known.remember('portal', viewer, 'abcdefghijklmnopqrstuvwxyz', grant);
     expect(await known.find('billing', viewer)).toBeUndefined();

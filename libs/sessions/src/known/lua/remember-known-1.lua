@@ -7,7 +7,8 @@
   ARGV  1 viewer key  2 user  3 name to show, empty where it is the user  4 fingerprint (its first 16 characters)
         5 authorized-until (cluster time, ms; 0 = as long as the session lives)  6 kept for, ms  7 fingerprints kept
   An entry: 1|<allowed at>|<user>|<name>|<fingerprint>,<fingerprint>:<authorized-until>,… the newest first; the 1 is
-  the version.
+  the version. Where another user than the one before was named, |<when that was last> stands behind it: this is no one
+  person's device, but a hotel, or fifty equal boxes.
   Returns the number of fingerprints that are remembered now.
   Errors  WRONGTYPE where KEYS[1] is no hash.
 ]]
@@ -17,11 +18,16 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local grants = { ARGV[5] == '0' and mine or mine .. ':' .. ARGV[5] }
 local before = redis.call('HGET', KEYS[1], viewer)
-for grant in string.gmatch(before and string.match(before, '^1|.*|(.*)$') or '', '[^,]+') do
+local userBefore, granted, mixedAt = string.match(before or '', '^1|%d+|([^|]*)|[^|]*|([^|]*)|?(%d*)$')
+if (userBefore or '') ~= '' and ARGV[2] ~= '' and userBefore ~= ARGV[2] then
+  mixedAt = string.format('%.0f', now)
+end
+for grant in string.gmatch(granted or '', '[^,]+') do
   if #grants < most and string.match(grant, '^[^:]*') ~= mine then grants[#grants + 1] = grant end
 end
-redis.call('HSET', KEYS[1], viewer,
-  table.concat({ '1', string.format('%.0f', now), ARGV[2], ARGV[3], table.concat(grants, ',') }, '|'))
+local entry = { '1', string.format('%.0f', now), ARGV[2], ARGV[3], table.concat(grants, ',') }
+if (mixedAt or '') ~= '' then entry[#entry + 1] = mixedAt end
+redis.call('HSET', KEYS[1], viewer, table.concat(entry, '|'))
 
 if redis.call('PTTL', KEYS[1]) < keptFor then
   local entries = redis.call('HGETALL', KEYS[1])
