@@ -1,15 +1,13 @@
-import type { Asked, BackendAnswer, Check, CloseReason, Question, Session } from '#usher/domain';
+import type { Check, CloseReason, Session } from '#usher/domain';
 import type { ClusterNode } from '#usher/node';
 import { Leases, outageEvents, outageId, OutageReports, OutageStore } from '#usher/sessions';
 import type { OutageName } from '#usher/sessions';
+import { askLast } from '../ask-last.js';
 import { OutageJob, type BreakerView } from './outage-job.js';
 import { recheckOutage } from './recheck.js';
 
 /** Questions a second about an outage's loans; of a paced backend half of its pace at most. */
 const PACE = 50;
-/** Beyond the call's own time a worker that took it is given so long, ms. */
-const BEYOND_CALL = 5_000;
-const CHECK = 'check';
 
 /** What settling needs of the cluster's node. */
 export type OutageNode = Pick<
@@ -93,31 +91,4 @@ function checkReader({ sealer }: OutageNode, store: OutageStore) {
     // What opens was sealed by one of us.
     return text === undefined || text === '' ? undefined : (JSON.parse(text) as Check);
   };
-}
-
-/** Behind everybody else, through the workers; where none lives, by itself. Undefined: nobody took it. */
-async function askLast(node: OutageNode, question: Question): Promise<BackendAnswer | undefined> {
-  const { membership, bus, questions, backends, config, settle } = node;
-  const lane = question.target;
-  if (!membership.hasWorker(CHECK, lane)) {
-    const answer = await backends.ask(question);
-    settle(question.check, question.identity, answer);
-    return answer;
-  }
-  const timeout = config.backends[lane]?.timeout ?? 0;
-  const asked = await new Promise<Asked | undefined>((resolve) => {
-    const options = {
-      lane,
-      low: true,
-      deadlineAt: question.deadline,
-      replyWithinMs: timeout + BEYOND_CALL,
-      waitWhileFull: true,
-    };
-    bus.ask(CHECK, questions.encode(question), options, (outcome) =>
-      resolve(
-        outcome.kind === 'answered' ? { kind: 'answered', answer: outcome.data as BackendAnswer } : undefined,
-      ),
-    );
-  });
-  return asked?.kind === 'answered' ? asked.answer : undefined;
 }
