@@ -58,6 +58,8 @@ export { columnOf, outageId } from './outages/outage-names.js';
 export type { OutageName } from './outages/outage-names.js';
 export { OutageReports } from './outages/outage-report.js';
 export type { Incomplete, OutageReport, OutageSummary, ReportColumn } from './outages/outage-report.js';
+export type { OutagePage, OutageQuery, ReportLinePage, ReportLineQuery } from './outages/outage-report.js';
+export type { ReportLine } from './outages/report-line.js';
 export { OUTAGE_BOUNDS, OutageStore } from './outages/outage-store.js';
 export type { OutageBounds, OutageRecord } from './outages/outage-store.js';
 export type { TrustLimits } from './outages/trust-limit.js';

@@ -1,9 +1,16 @@
 import type { Clock } from '#usher/domain';
+import { InvalidCursorError } from '../listing/list-position.js';
 import { playedIn, sumOfTotals, type LedgerTotals } from './ledger-totals.js';
 import { COLUMNS, RESULTS, playedUntil } from './outage-line.js';
 import type { Column, OutageFault, OutageLine, OutageResult } from './outage-line.js';
 import { columnOf, outageId, readOutageId, type OutageName } from './outage-names.js';
-import type { LedgerNode, OutageRecord, OutageStore } from './outage-store.js';
+import { isLineCursor, type LedgerNode, type OutageRecord, type OutageStore } from './outage-store.js';
+import { CSV_HEAD, csvOf, minutes, reportLine, type ReportLine } from './report-line.js';
+
+/** More than are kept of one backend. */
+const ALL = 1_000;
+/** One page of lines asks no more often. */
+const CALLS = 20;
 
 /** One column. Never summed with another: only `onTrust` is free. */
 export interface ReportColumn {
@@ -58,6 +65,41 @@ export interface OutageReport extends OutageSummary {
   readonly cutStopped: string | undefined;
 }
 
+/** Which outages. */
+export interface OutageQuery {
+  readonly backends: readonly string[];
+  /** True: those that last; false: those that are over. */
+  readonly running?: boolean | undefined;
+  /** 1 or more; at most so many on a page. */
+  readonly limit: number;
+  /** `cursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface OutagePage {
+  /** The newest first. */
+  readonly outages: readonly OutageSummary[];
+  /** Of the next page; undefined on the last one. */
+  readonly cursor: string | undefined;
+}
+
+/** Which sessions of an outage. */
+export interface ReportLineQuery {
+  readonly column?: Column | undefined;
+  readonly result?: OutageResult | undefined;
+  /** 1 or more; about so many on a page. */
+  readonly limit: number;
+  /** `cursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface ReportLinePage {
+  /** In no order. One may stand on two pages. */
+  readonly lines: readonly ReportLine[];
+  /** Of the next page; undefined on the last one. */
+  readonly cursor: string | undefined;
+}
+
 /** The reports of outages, as operators read them. Every method rejects while Redis is away or late. */
 export class OutageReports {
   constructor(
@@ -71,6 +113,26 @@ export class OutageReports {
     const newest = names.flat().sort((a, b) => startOf(b) - startOf(a));
     const found = await Promise.all(newest.slice(0, limit).map((name) => this.#summary(name)));
     return found.flatMap((one) => (one === undefined ? [] : [one.summary]));
+  }
+
+  /** As many pages as there are; one may be short, or empty. Rejects with InvalidCursorError, or as Redis does. */
+  async page({ backends, running, limit, cursor }: OutageQuery): Promise<OutagePage> {
+    const after = cursor === undefined ? undefined : readOutageId(cursor);
+    if (cursor !== undefined && after === undefined) throw new InvalidCursorError('no outage is named so');
+    const names = await Promise.all(backends.map((backend) => this.#names(backend, running)));
+    const rest = names
+      .flat()
+      .filter((name) => after === undefined || newestFirst(after, name) < 0)
+      .sort(newestFirst);
+    const shown = rest.slice(0, limit);
+    const found = await Promise.all(shown.map((name) => this.#summary(name)));
+    const outages = found.flatMap((one) => (one === undefined ? [] : [one.summary]));
+    const last = shown.at(-1);
+    return {
+      // It may have ended meanwhile.
+      outages: outages.filter(({ end }) => (running ?? end === undefined) === (end === undefined)),
+      cursor: last === undefined || rest.length <= limit ? undefined : outageId(last),
+    };
   }
 
   /** Undefined where there is no such outage (any more). */
@@ -98,20 +160,54 @@ export class OutageReports {
     };
   }
 
+  /**
+   * The sessions that have a line; undefined where there is no such outage (any more). A page may be short, or empty,
+   * with more to come. Rejects with InvalidCursorError, or as Redis does.
+   */
+  async lines(id: string, query: ReportLineQuery): Promise<ReportLinePage | undefined> {
+    const { column, result, limit } = query;
+    let cursor = query.cursor ?? '0';
+    if (!isLineCursor(cursor)) throw new InvalidCursorError('no page of lines begins there');
+    const name = readOutageId(id);
+    const record = name && (await this.store.record(name));
+    if (name === undefined || record === undefined) return undefined;
+    // By field: one page may meet a line twice.
+    const found = new Map<string, ReportLine>();
+    for (let calls = 0; calls < CALLS && found.size < limit; calls += 1) {
+      const page = await this.store.linePage(name, cursor, limit - found.size);
+      for (const line of page.lines) {
+        const of = columnOf(line.field);
+        if (of === undefined || (column ?? of) !== of || (result ?? line.result) !== line.result) continue;
+        found.set(line.field, reportLine(line, of, record.end, this.clock.now()));
+      }
+      ({ cursor } = page);
+      if (cursor === '0') break;
+    }
+    return { lines: [...found.values()], cursor: cursor === '0' ? undefined : cursor };
+  }
+
   /** The lines as CSV (RFC 4180), piece by piece; undefined where there is no such outage (any more). */
   async csv(id: string): Promise<AsyncGenerator<string> | undefined> {
     const name = readOutageId(id);
     const record = name && (await this.store.record(name));
     if (name === undefined || record === undefined) return undefined;
-    return this.#csvOf(name, record.end ?? this.clock.now());
+    return this.#csvOf(name, record.end, this.clock.now());
   }
 
-  async *#csvOf(name: OutageName, until: number): AsyncGenerator<string> {
-    yield csvLine(CSV_HEAD);
+  async *#csvOf(name: OutageName, end: number | undefined, now: number): AsyncGenerator<string> {
+    yield CSV_HEAD;
     for await (const line of this.store.lines(name)) {
       const column = columnOf(line.field);
-      if (column !== undefined) yield csvLine(csvFields(line, column, until));
+      if (column !== undefined) yield csvOf(reportLine(line, column, end, now), now);
     }
+  }
+
+  async #names(backend: string, running: boolean | undefined): Promise<OutageName[]> {
+    const names = await this.store.names(backend, ALL);
+    if (running === undefined) return names;
+    const { open } = await this.store.pending(backend);
+    const lasting = new Set(Array.from(open.values(), ({ tail }) => tail));
+    return names.filter(({ tail }) => lasting.has(tail) === running);
   }
 
   async #summary(
@@ -185,60 +281,6 @@ class LineTally {
   }
 }
 
-const CSV_HEAD = [
-  'column',
-  'edge',
-  'session',
-  'user',
-  'viewer',
-  'channel',
-  'ip',
-  'from',
-  'until',
-  'minutes',
-  'estimated',
-  'result',
-  'resultAt',
-] as const;
-
-function csvFields(line: OutageLine, column: Column, until: number): string[] {
-  const { edge, session, user, viewer, channel, ip, from, since, result, resultAt, estimated } = line;
-  return [
-    column === 'onTrust' ? 'on trust' : column,
-    edge,
-    session,
-    user,
-    viewer,
-    channel,
-    ip,
-    time(from),
-    time(since === 0 ? line.until : until),
-    String(minutes(playedUntil(line, until))),
-    estimated ? 'yes' : 'no',
-    result,
-    time(resultAt),
-  ];
-}
-
-function csvLine(fields: readonly string[]): string {
-  return `${fields.map(csvField).join(',')}\r\n`;
-}
-
-/** What a viewer wrote must not become a formula in the spreadsheet that opens it. */
-function csvField(text: string): string {
-  const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
-}
-
-function time(ms: number): string {
-  return ms === 0 ? '' : new Date(ms).toISOString();
-}
-
-/** Hundredths of a minute. */
-function minutes(ms: number): number {
-  return Math.round(ms / 600) / 100;
-}
-
 function eachColumn<T>(make: (column: Column) => T): Record<Column, T> {
   return { carried: make('carried'), known: make('known'), onTrust: make('onTrust') };
 }
@@ -248,3 +290,8 @@ function isResult(text: string): text is OutageResult {
 }
 
 const startOf = ({ tail }: OutageName): number => Number(tail.replace(/^us-/, ''));
+
+/** Those that began together by their names. */
+function newestFirst(a: OutageName, b: OutageName): number {
+  return startOf(b) - startOf(a) || (outageId(a) < outageId(b) ? -1 : Number(outageId(a) !== outageId(b)));
+}

@@ -238,19 +238,28 @@ export class OutageStore {
 
   /** Every line once, in no order. */
   async *lines(name: OutageName): AsyncGenerator<OutageLine> {
-    const key = outageKeys(name)[1];
     const seen = new Set<string>();
     let cursor = '0';
     do {
-      const reply = await this.redis.call('HSCAN', [key, cursor, 'COUNT', PAGE], TIMEOUT);
-      const [next, found] = reply as [string, string[]];
-      cursor = next;
-      for (const [field, value] of pairs(found)) {
-        const line = seen.has(field) ? undefined : readLine(field, value);
-        seen.add(field);
-        if (line !== undefined) yield line;
+      const page = await this.linePage(name, cursor, PAGE);
+      ({ cursor } = page);
+      for (const line of page.lines) {
+        if (!seen.has(line.field)) yield line;
+        seen.add(line.field);
       }
     } while (cursor !== '0');
+  }
+
+  /** About `count` lines, in no order, from a cursor: '0' is the first, and what the last page gives. Some may come twice. */
+  async linePage(
+    name: OutageName,
+    from: string,
+    count: number,
+  ): Promise<{ readonly lines: readonly OutageLine[]; readonly cursor: string }> {
+    const args = [outageKeys(name)[1], from, 'COUNT', count];
+    const [cursor, found] = (await this.redis.call('HSCAN', args, TIMEOUT)) as [string, string[]];
+    const lines = pairs(found).flatMap(([field, value]) => readLine(field, value) ?? []);
+    return { lines, cursor };
   }
 
   /** How many have a line. */
@@ -284,6 +293,11 @@ export class OutageStore {
     await this.mark(name, 'settledAt', Math.round(at));
     await this.redis.call('HDEL', [openOutagesKey(name.backend), name.tail], TIMEOUT);
   }
+}
+
+/** Redis' own cursors are 64 bits. */
+export function isLineCursor(text: string): boolean {
+  return /^\d{1,20}$/.test(text) && BigInt(text) < 2n ** 64n;
 }
 
 function lineArgs(line: LineWrite): RedisArg[] {
