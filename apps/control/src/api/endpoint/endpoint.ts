@@ -19,6 +19,8 @@ export interface EndpointFacts {
   /** Without it no body is taken. */
   readonly body?: z.ZodType;
   readonly answer: z.ZodType;
+  /** Of the answer. Default `application/json`; what is anything else comes as it is, in a stream. */
+  readonly type?: 'text/csv';
   /** Of the answer, as it is sent. */
   readonly example: unknown;
   /** Of the body, as it is sent. */
@@ -37,9 +39,14 @@ export function Endpoint(facts: EndpointFacts): MethodDecorator {
   return (_target, _name, descriptor) => Reflect.defineMetadata(ENDPOINT, facts, descriptor.value as object);
 }
 
-/** The facts of a route's handler. Throws where it has none: nobody may call it. */
+/** The facts of a route's handler; undefined where it has none. */
+export function findEndpoint(handler: object): EndpointFacts | undefined {
+  return Reflect.getMetadata(ENDPOINT, handler) as EndpointFacts | undefined;
+}
+
+/** The same; throws where it has none: nobody may call it. */
 export function endpointOf(handler: object): EndpointFacts {
-  const facts = Reflect.getMetadata(ENDPOINT, handler) as EndpointFacts | undefined;
+  const facts = findEndpoint(handler);
   if (facts === undefined) throw new Error('a route without @Endpoint');
   return facts;
 }
