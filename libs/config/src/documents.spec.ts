@@ -83,7 +83,9 @@ webhooks: [{ name: w, url: "http://u:hunter2@w/", secret: hunter2hunter2hunter2 
 
   it('shows what would load again as it was', () => {
     // But for secrets.
-    const example = exampleFile().replace('password: change me', "password: ''");
+    const example = exampleFile()
+      .replace('password: change me', "password: ''")
+      .replace('query: token=nobody-has-this-one', "query: ''");
     const config = load(example.replace(/^webhooks:\n.*\n/m, ''));
     const shown = load(stringify(maskConfig(config)));
     expect(shown).toEqual(config);

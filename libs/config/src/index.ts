@@ -14,6 +14,8 @@ export type {
   AdminTokenConfig,
   BackendConfig,
   BreakerConfig,
+  CanariesConfig,
+  CanaryConfig,
   Config,
   EdgeConfig,
   GatewayConfig,

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { FailMode } from '#usher/domain';
 import { z } from 'zod';
 import {
@@ -221,6 +222,33 @@ export const guardSchema = z.strictObject({
   minimum: z.int().min(1).default(50).describe('… of at least so many answers a minute.'),
 });
 
+/** The fields of a check that adapters send on; text is sent as its UTF-8 bytes. */
+const canary = z.strictObject({
+  query: z
+    .string()
+    .max(4096)
+    .regex(/^(?!\?)[\x21-\x7e]*$/, 'what stands behind the ? of an address: visible ASCII, no white space')
+    .default('')
+    .meta({ description: 'What a viewer’s player asks with: token=…', secret: 'all' }),
+  channel: z.string().max(256).default('').describe('X-Channel-ID.'),
+  ip: z
+    .string()
+    .refine((value) => value === '' || isIP(value) !== 0, 'an IP address, such as 192.0.2.7')
+    .default('')
+    .describe('X-Real-IP.'),
+  path: z.string().max(1024).default('').describe('X-Real-Path.'),
+  host: z.string().max(256).default('').describe('X-Real-Host.'),
+  userAgent: z.string().max(256).default('Usher').describe('X-Real-UA.'),
+});
+
+export const canariesSchema = z
+  .strictObject({
+    every: durationOf(1000).default(60_000).describe('Between two rounds, with jitter.'),
+    allow: canary.optional().describe('A request that it must allow: an account of yours.'),
+    deny: canary.optional().describe('A request that it must refuse: a token that nobody has.'),
+  })
+  .refine(({ allow, deny }) => allow !== undefined || deny !== undefined, 'allow, deny, or both');
+
 export const backendSchema = z.strictObject({
   type: z.enum(['ministra', 'iptvportal', 'smarty', 'http']).describe('The middleware’s kind.'),
   url: httpUrl.meta({
@@ -333,6 +361,9 @@ export const backendSchema = z.strictObject({
     .meta({ description: 'Calls a second, for the whole cluster. Default: not paced.', examples: [50] }),
   breaker: breakerSchema.prefault({}),
   guard: guardSchema.prefault({}),
+  canaries: canariesSchema
+    .optional()
+    .describe('Requests of yours by which it is seen whether it still tells viewers apart. Default: none.'),
   ...tlsFields,
 });
 
@@ -549,7 +580,11 @@ export const configSchema = z.strictObject({
       description: 'The middlewares, by name.',
       examples: [
         {
-          portal: { type: 'ministra', url: 'http://portal.example.com/stalker_portal' },
+          portal: {
+            type: 'ministra',
+            url: 'http://portal.example.com/stalker_portal',
+            canaries: { deny: { query: 'token=nobody-has-this-one' } },
+          },
           billing: { type: 'http', url: 'https://auth.example.com/check', credential: 'reusable' },
         },
       ],
@@ -593,5 +628,7 @@ export type EdgeConfig = z.output<typeof edgeSchema>;
 export type BackendConfig = z.output<typeof backendSchema>;
 export type BreakerConfig = z.output<typeof breakerSchema>;
 export type GuardConfig = z.output<typeof guardSchema>;
+export type CanariesConfig = z.output<typeof canariesSchema>;
+export type CanaryConfig = z.output<typeof canary>;
 export type GroupConfig = z.output<typeof groupSchema>;
 export type RouteConfig = z.output<typeof routeSchema>;
