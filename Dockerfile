@@ -7,7 +7,7 @@ COPY scripts scripts
 COPY libs libs
 COPY apps apps
 COPY .swcrc ./
-RUN node scripts/build.mjs && npm prune --omit=dev --no-audit --no-fund
+RUN node scripts/build.mjs && npm prune --omit=dev --omit=optional --no-audit --no-fund
 
 FROM node:22-bookworm-slim
 ENV NODE_ENV=production USHER_DATA=/data

@@ -36,6 +36,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: [COMPOSER],
   bullmq: ['apps/control'],
   '@nestjs/bullmq': ['apps/control'],
+  '@nestjs/swagger': ['apps/control'],
   rxjs: ['libs/bus', ...APPS],
   fastify: ['apps/gateway', 'apps/control'],
   '@nestjs/platform-fastify': ['libs/observe', ...APPS],

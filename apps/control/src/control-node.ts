@@ -4,6 +4,7 @@ import type { ClusterNode } from '#usher/node';
 export type ControlNode = Pick<
   ClusterNode,
   | 'id'
+  | 'version'
   | 'config'
   | 'log'
   | 'random'

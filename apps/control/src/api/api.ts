@@ -18,6 +18,8 @@ import { RefreshController } from './refresh/refresh.controller.js';
 import { SwitchesController } from './switches/switches.controller.js';
 import type { PathMethods } from './endpoint/path-methods.js';
 import { CLOCK, NODE, REDIS } from './endpoint/tokens.js';
+import { OpenApi } from './openapi/openapi.js';
+import { OpenApiController } from './openapi/openapi.controller.js';
 import { CountsController } from './sessions/counts.controller.js';
 import { Namespaces } from './sessions/namespaces.js';
 import { SessionsController } from './sessions/sessions.controller.js';
@@ -41,7 +43,8 @@ export interface Api {
   close(): Promise<void>;
 }
 
-const CONTROLLERS: readonly Type[] = [
+/** All that can be called. */
+export const CONTROLLERS: readonly Type[] = [
   SessionsController,
   UsersController,
   CountsController,
@@ -52,6 +55,7 @@ const CONTROLLERS: readonly Type[] = [
   SwitchesController,
   RefreshController,
   AuditController,
+  OpenApiController,
 ];
 
 /**
@@ -69,22 +73,26 @@ export async function startApi(
   const table = new TokenTable([...tokens, { name: ADMIN, role: 'operator', token: admin.token }]);
   const redis = connectRedis({ ...config.redis, timeout: PATIENCE }, { name: `usher-api-${node.id}` });
   const audit = new AuditLog(redis, clock, random, log);
+  const all = [...CONTROLLERS, ...controllers];
+  const openApi = new OpenApi(all, node.version);
   const server = await createApiServer({
     log,
     logger: new NestLog(log),
     tokens: table,
     logins: new FailedLogins(clock),
     audit,
-    controllers: [...CONTROLLERS, ...controllers],
+    controllers: all,
     providers: [
       { provide: NODE, useValue: node },
       { provide: CLOCK, useValue: clock },
       { provide: REDIS, useValue: redis },
       { provide: AuditLog, useValue: audit },
+      { provide: OpenApi, useValue: openApi },
       ...readers(node, redis),
       ...providers,
     ],
   });
+  openApi.of(server.app);
   const close = async (): Promise<void> => {
     await server.close();
     await audit.close();
