@@ -28,7 +28,7 @@ const handlers = controllers.flatMap((controller) => {
 });
 
 describe('the routes over what control does', () => {
-  it.each(['/cuts/given-up'])('GET %s is answered by a running control', async (path) => {
+  it.each(['/cuts/given-up', '/outages'])('GET %s is answered by a running control', async (path) => {
     expect((await ask(control.api.port, path, { token })).status).toBe(200);
   });
 

@@ -1,18 +1,27 @@
 import type { INestApplicationContext } from '@nestjs/common';
-import { GivenUpCuts } from '#usher/sessions';
+import type { ClusterClock, RedisClient } from '#usher/redis';
+import { GivenUpCuts, OutageReports } from '#usher/sessions';
 import { CUTTING, type Cutting } from '../cutting/cutting.js';
 import { Kicks } from '../kicks/kicks.js';
+import { outageReports } from '../outages/outages.js';
 import type { ApiExtension } from './api.js';
 import { CutsController } from './cuts/cuts.controller.js';
+import { CLOCK, REDIS } from './endpoint/tokens.js';
 import { KicksController } from './kicks/kicks.controller.js';
+import { OutagesController } from './outages/outages.controller.js';
 
 /** The routes over what control does besides the API. */
 export function controlRoutes(control: Pick<INestApplicationContext, 'get'>): ApiExtension {
   return {
-    controllers: [KicksController, CutsController],
+    controllers: [KicksController, CutsController, OutagesController],
     providers: [
       { provide: Kicks, useValue: control.get(Kicks) },
       { provide: GivenUpCuts, useValue: control.get<Cutting>(CUTTING).givenUp },
+      {
+        provide: OutageReports,
+        useFactory: (redis: RedisClient, clock: ClusterClock) => outageReports({ redis, clock }),
+        inject: [REDIS, CLOCK],
+      },
     ],
   };
 }
