@@ -16,7 +16,7 @@ export async function askLast(node: AskingNode, question: Question): Promise<Bac
   const lane = question.target;
   if (!membership.hasWorker(CHECK, lane)) {
     const answer = await backends.ask(question);
-    settle(question.check, question.identity, answer);
+    settle(question.check, question.identity, answer, question);
     return answer;
   }
   const timeout = config.backends[lane]?.timeout ?? 0;

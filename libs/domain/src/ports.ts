@@ -22,6 +22,11 @@ export interface Question {
   readonly unguarded?: boolean;
   /** Whoever asks opens the session himself, where a cap on devices lets him. */
   readonly unopened?: boolean;
+  /**
+   * Asked in the background about a session that was opened then, and is taken for alive until then (cluster time, ms): it
+   * shows no life of the session, and raises none that was ended meanwhile.
+   */
+  readonly renews?: { readonly openedAt: number; readonly aliveUntil: number };
 }
 
 /** Asks a backend or group, through bulkhead, pacer and breaker. Never throws for a viewer's or backend's doing. */

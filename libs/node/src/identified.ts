@@ -1,13 +1,13 @@
-import type { BackendPort, Check, Identity } from '#usher/domain';
+import type { BackendPort, Check, Question } from '#usher/domain';
 
-/** Remembers whose check is at a backend, for an answer that comes when nobody waits for it any more. */
+/** Remembers what is asked at a backend, for an answer that comes when nobody waits for it any more. */
 export function identified() {
-  const identities = new WeakMap<Check, Identity>();
+  const questions = new WeakMap<Check, Question>();
   return {
-    of: (check: Check): Identity | undefined => identities.get(check),
+    of: (check: Check): Question | undefined => questions.get(check),
     noting: (backends: BackendPort): BackendPort => ({
       ask: (question) => {
-        identities.set(question.check, question.identity);
+        questions.set(question.check, question);
         return backends.ask(question);
       },
     }),

@@ -1,6 +1,15 @@
 import { configSchema } from '#usher/config';
-import { NO_HOLDS, NO_RENEWALS } from '#usher/domain';
-import type { AllowAnswer, Check, Holds, KnownViewers, Log, Session, SessionRegistry } from '#usher/domain';
+import { NO_HOLDS } from '#usher/domain';
+import type {
+  AllowAnswer,
+  Check,
+  HeldFacts,
+  Holds,
+  KnownViewers,
+  Log,
+  Session,
+  SessionRegistry,
+} from '#usher/domain';
 import { eventually, ManualClock } from '#usher/testing';
 import { patientKnownViewers, patientRegistry } from './patient-writes.js';
 import { settlement } from './settlement.js';
@@ -33,6 +42,8 @@ const allow: AllowAnswer = {
 
 /** A Redis that is too slow for so many writes of each kind. */
 function settlementWhere(tooSlowFor: number, holds: Holds = NO_HOLDS) {
+  const opened: Session[] = [];
+  const renewed: string[] = [];
   const said: string[] = [];
   const written: string[] = [];
   const tried = { open: 0, remember: 0 };
@@ -43,7 +54,10 @@ function settlementWhere(tooSlowFor: number, holds: Holds = NO_HOLDS) {
   };
   const registry: SessionRegistry = {
     find: () => Promise.resolve({ kind: 'none' }),
-    open: (session: Session) => attempt('open', `session ${session.edge}/${session.sessionId}`),
+    open: (session: Session) => {
+      opened.push(session);
+      return attempt('open', `session ${session.edge}/${session.sessionId}`);
+    },
   };
   const known: KnownViewers = {
     find: () => Promise.resolve(undefined),
@@ -58,9 +72,9 @@ function settlementWhere(tooSlowFor: number, holds: Holds = NO_HOLDS) {
     registry: patientRegistry(registry, [1, 1]),
     known: patientKnownViewers(known, [1, 1]),
     holds,
-    renewals: NO_RENEWALS,
+    renewals: { keep: ({ sessionId }) => void renewed.push(sessionId) },
   });
-  return { settle, written, tried, said };
+  return { settle, written, tried, said, opened, renewed };
 }
 
 describe('what an allow means', () => {
@@ -98,6 +112,52 @@ describe('what an allow means', () => {
     await eventually(() => written.length === 3);
     expect(written).toContain('session astra-1/42');
   });
+
+  it('renewed in the background is the same session, and no sign of its life', () => {
+    const { settle, opened, renewed } = settlementWhere(0);
+    const renews = { openedAt: 1_000, aliveUntil: 2_000 };
+    settle(check, identity, { ...allow, authDuration: 60 }, { renews });
+    expect(opened).toMatchObject([renews]);
+    expect(renewed).toEqual(['42']);
+  });
+
+  it('that is only observed is not asked about again: a denial would cut whom nobody else would have cut', () => {
+    const { settle, opened, renewed } = settlementWhere(0);
+    settle(check, identity, { ...allow, authDuration: 60 }, { unguarded: true });
+    expect(opened).toHaveLength(1);
+    expect(renewed).toEqual([]);
+  });
+
+  it.each(['viewer', 'address', 'channel'] as const)(
+    'opens no session where a hold on its %s came while it was asked about',
+    async (kind) => {
+      const hold = {
+        kind,
+        subject: 'x',
+        since: 0,
+        until: 9e15,
+        origin: 'kick',
+        by: 'op',
+        reason: '',
+      } as const;
+      let effect: 'refuse' | 'pass' = 'refuse';
+      const seen: HeldFacts[] = [];
+      const before = (facts: HeldFacts) => {
+        seen.push(facts);
+        return { ...hold, effect };
+      };
+      const { settle, written, opened } = settlementWhere(0, { ...NO_HOLDS, before });
+      settle(check, identity, allow);
+      await eventually(() => written.length === 1);
+      expect(written).toEqual(['known at portal']);
+      const { ip, channel, userAgent, query } = check;
+      const { viewerKey } = identity;
+      expect(seen[0]).toEqual({ ip, channel, userAgent, viewerKey, credential: query });
+      effect = 'pass';
+      settle(check, identity, allow);
+      expect(opened).toHaveLength(1);
+    },
+  );
 
   it('is nothing where it is no allow', () => {
     const { settle, tried } = settlementWhere(0);

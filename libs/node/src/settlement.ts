@@ -1,9 +1,11 @@
-import { sessionOfAllow, traitsOf } from '#usher/decisions';
+import { sessionOfAllow, traitsOf, type BackendTraits } from '#usher/decisions';
 import { DIALECTS } from '#usher/dialects';
+import { queryParameter } from '#usher/domain';
 import type {
   BackendAnswer,
   Check,
   Clock,
+  HeldFacts,
   Holds,
   Identity,
   KnownViewers,
@@ -24,16 +26,14 @@ export interface SettlementParts {
   readonly renewals: Renewals;
 }
 
+export type AsAsked = Pick<Question, 'unguarded' | 'unopened' | 'renews'>;
+
 /**
  * Writes down what an answer means: the session of an allow, and that its viewer is known. Not waited for. As it was
- * asked: `unguarded`, the answer goes to the edge as it is, whatever holds say; `unopened`, who asked opens the session.
+ * asked: `unguarded`, the answer goes to the edge as it is, whatever holds say, and nobody asks again; `unopened`, who asked
+ * opens the session; `renews`, it is the session that is there.
  */
-export type Settle = (
-  check: Check,
-  identity: Identity,
-  answer: BackendAnswer,
-  asked?: Pick<Question, 'unguarded' | 'unopened'>,
-) => void;
+export type Settle = (check: Check, identity: Identity, answer: BackendAnswer, asked?: AsAsked) => void;
 
 /**
  * Both commands leave in the tick in which it is called: right after a worker's reply. What is lost because Redis is away,
@@ -50,21 +50,38 @@ export function settlement({
 }: SettlementParts): Settle {
   const traits = traitsOf(config);
   const life = { assumedLife: config.gateway.assumedLife };
-  return (check, identity, answer, { unguarded = false, unopened = false } = {}) => {
+  return (check, identity, answer, { unguarded = false, unopened = false, renews } = {}) => {
     // What a dialect means that only a later version speaks is known to the gateway that asked.
     if (answer.kind !== 'allow' || !Object.hasOwn(DIALECTS, check.dialect)) return;
     const { habit } = DIALECTS[check.dialect];
-    const session = sessionOfAllow(check, identity, answer, 'backend', habit, traits, life, clock.now());
+    const now = clock.now();
+    const session = {
+      ...sessionOfAllow(check, identity, answer, 'backend', habit, traits, life, now),
+      ...renews,
+    };
     const { namespace, user, sessionName, authorizedUntil } = session;
     const grant = { user, sessionName, authorizedUntil };
     const { viewerKey, fingerprint } = identity;
     const failed = (error: unknown): void =>
       log.debug({ error, id: check.id }, 'a session could not be written; its gateway will');
-    const isHeld = !unguarded && holds.ofUser(namespace, user, viewerKey)?.effect === 'refuse';
-    if (!isHeld && !unopened) {
+    // A hold may have come while it was asked.
+    const hold =
+      holds.before(factsOf(check, viewerKey, traits.get(answer.backend))) ??
+      holds.ofUser(namespace, user, viewerKey);
+    if (!unopened && (unguarded || hold?.effect !== 'refuse')) {
       registry.open(session).catch(failed);
-      renewals.keep(check, identity, session);
+      if (!unguarded) renewals.keep(check, identity, session);
     }
     known.remember(answer.backend, viewerKey, fingerprint, grant).catch(failed);
   };
+}
+
+function factsOf(
+  { ip, channel, userAgent, query }: Check,
+  viewerKey: string,
+  traits?: BackendTraits,
+): HeldFacts {
+  const parameter = traits?.credentialParameter;
+  const credential = parameter === undefined ? query : queryParameter(query, parameter) || query;
+  return { ip, channel, userAgent, viewerKey, credential };
 }

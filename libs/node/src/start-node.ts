@@ -146,8 +146,11 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     },
     ...sealedChecks(sealer),
     onLate: (check: Check, answer: BackendAnswer) => {
-      const identity = identities.of(check);
-      if (identity !== undefined) settle(check, identity, answer);
+      const question = identities.of(check);
+      if (question === undefined) return;
+      const { identity, unguarded, renews } = question;
+      // `unopened` or not: who asked has gone, and a token that is good once would be refused the next time.
+      settle(check, identity, answer, { unguarded, renews });
     },
     onChange: (backend: string, now: BreakerRecord, before: BreakerRecord) =>
       news.breaker(backend, now, before),

@@ -144,6 +144,16 @@ describe('a session whose credential may be used again', () => {
     expect(job.counts.renewed).toBe(1);
   });
 
+  it('is no sign of life, and no new session: it is asked about as the one that it is', async () => {
+    const { job, asked } = world('allow');
+    const session = sessionOf('1');
+    await keep(session);
+    await makeDue('1');
+    await job.round();
+    const { openedAt, aliveUntil } = session;
+    expect(asked[0]!.renews).toEqual({ openedAt, aliveUntil });
+  });
+
   it('ends where the backend refuses it now', async () => {
     const { job, revoked } = world('deny');
     await keep(sessionOf('1'));

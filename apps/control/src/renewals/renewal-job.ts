@@ -118,7 +118,7 @@ export class RenewalJob {
       this.counts.gone += 1;
       return store.drop(shard, name);
     }
-    const answer = await this.#ask(renewal);
+    const answer = await this.#ask(renewal, session);
     if (answer?.kind === 'allow') {
       // The worker opened it anew, and keeps its question until the next time.
       this.counts.renewed += 1;
@@ -138,7 +138,10 @@ export class RenewalJob {
     await store.again(shard, session, now + grace * (1 + random()));
   }
 
-  #ask({ check, identity, backend }: Renewal): Promise<BackendAnswer | undefined> {
+  #ask(
+    { check, identity, backend }: Renewal,
+    { openedAt, aliveUntil }: Session,
+  ): Promise<BackendAnswer | undefined> {
     const now = this.parts.clock.now();
     return this.parts.ask({
       check,
@@ -148,6 +151,7 @@ export class RenewalJob {
       known: false,
       deadline: now + PATIENCE,
       askedAt: now,
+      renews: { openedAt, aliveUntil },
     });
   }
 }
