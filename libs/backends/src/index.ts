@@ -13,4 +13,9 @@ export type { GateAskOptions, GateResult, GateStatus } from './gate/backend-gate
 export { GatedBackends } from './gate/gated-backends.js';
 export { openGates } from './gate/open-gates.js';
 export type { Gates, GatesOptions } from './gate/open-gates.js';
-export type { Suspicion } from './gate/guard.js';
+export { CANARY_IDENTITY, canaryCheck } from './gate/canary-check.js';
+export type { CanaryName } from './gate/canary-check.js';
+export { CanaryKeeper } from './gate/canary-keeper.js';
+export { afterRound, CANARIES, isSameSuspicion, suspicionOf } from './gate/canary-record.js';
+export type { CanaryAnswers, CanaryRecord } from './gate/canary-record.js';
+export type { CanarySuspicion, ShareSuspicion, Suspicion } from './gate/suspicion.js';

@@ -20,6 +20,8 @@ export interface Question {
   readonly skip?: readonly string[];
   /** Mode observe: asked even where the breaker is suspended. */
   readonly unguarded?: boolean;
+  /** Nobody's: an operator's own request, to see how the backend answers. Nothing is remembered of it. */
+  readonly canary?: boolean;
   /** Whoever asks opens the session himself, where a cap on devices lets him. */
   readonly unopened?: boolean;
   /**

@@ -16,6 +16,7 @@ export {
   aliveKey,
   allParts,
   breakerKey,
+  canaryKey,
   channelKey,
   crc16,
   decodeName,

@@ -112,6 +112,11 @@ export function breakerKey(backend: string, part?: string): string {
   return part === undefined ? key : `${key}:${encodeName(part)}`;
 }
 
+/** String: what a backend's canaries have shown. */
+export function canaryKey(backend: string): string {
+  return `usher:canary:{${encodeName(backend)}}`;
+}
+
 /** List: the last answers that a user got. */
 export function whyUserKey(shard: string, namespace: string, user: string): string {
   return `usher:why:{${shard}}:user:${encodeName(namespace)}/${encodeName(user)}`;

@@ -259,6 +259,92 @@ describe('a suspicious backend', () => {
   });
 });
 
+describe('a canary', () => {
+  const canary = () => ({ ...inTime(), canary: true });
+
+  it('is no viewer: it moves neither guard nor breaker, counts as no question and settles nothing', async () => {
+    const heard: unknown[] = [];
+    const backend = new ToldBackend();
+    const { gates, board } = gatesAround(
+      [backend],
+      { breaker: { consecutive: 2 }, guard: { policy: 'announce', knownDenied: 20, times: 1, minimum: 2 } },
+      { onSuspicious: () => heard.push('suspicious'), onLate: () => heard.push('late') },
+    );
+    const gate = gates.get('portal')!;
+    backend.answer = () => deny();
+    for (let i = 0; i < 10; i += 1)
+      expect((await gate.ask(check, { ...canary(), known: true })).kind).toBe('deny');
+    backend.answer = () => fail();
+    for (let i = 0; i < 10; i += 1) expect((await gate.ask(check, canary())).reason).toBe('backend-error');
+    await board.reread();
+    let answered: () => void = () => undefined;
+    const late = new Promise<void>((resolve) => (answered = resolve));
+    backend.answer = () => late.then(() => allow());
+    const soon = { ...canary(), deadline: clock.monotonic() + 50 };
+    expect(await gate.ask(check, soon)).toMatchObject({ reason: 'backend-timeout' });
+    answered();
+    await eventually(() => gate.status().inFlight === 0);
+    expect(heard).toEqual([]);
+    expect(gate.status()).toMatchObject({ state: 'closed', results: { allow: 0, deny: 0, failed: 0 } });
+    board.stop();
+  });
+
+  it('waits for its turn and its place as any question', async () => {
+    const { backend, release } = heldBack();
+    const { gates } = gatesAround([backend], { maxCalls: 1 });
+    const gate = gates.get('portal')!;
+    const first = gate.ask(check, inTime());
+    await eventually(() => backend.calls === 1);
+    const soon = { ...canary(), deadline: clock.monotonic() + 100 };
+    expect(await gate.ask(check, soon)).toMatchObject({ because: 'us', reason: 'bulkhead-full' });
+    await release();
+    await first;
+    expect(backend.calls).toBe(1);
+  });
+
+  it('is asked while the breaker is suspended, and never while an operator has switched the backend', async () => {
+    let switched = false;
+    const backend = new ToldBackend();
+    backend.answer = () => fail();
+    const { gates, board } = gatesAround(
+      [backend],
+      { breaker: { consecutive: 1, openFor: 60_000 } },
+      { isSwitched: () => switched },
+    );
+    const gate = gates.get('portal')!;
+    await gate.ask(check, inTime());
+    await eventually(() => gate.status().state === 'suspended');
+    backend.answer = () => deny();
+    expect((await gate.ask(check, canary())).kind).toBe('deny');
+    expect(gate.status().state).toBe('suspended');
+    switched = true;
+    expect((await gate.ask(check, canary())).reason).toBe('backend-switched');
+    expect(backend.calls).toBe(2);
+    board.stop();
+  });
+
+  it('that is wrong makes the backend suspended where its answers are then taken for failures', async () => {
+    const wrong = { kind: 'canary', wrong: ['deny'], proven: ['deny'], since: 1, until: Infinity } as const;
+    const backend = new ToldBackend();
+    const { gates, board } = gatesAround(
+      [backend],
+      {
+        breaker: { consecutive: 5 },
+        guard: { policy: 'treat-as-failed', knownDenied: 20, times: 5, minimum: 50 },
+      },
+      { canaries: (name) => (name === 'portal' ? wrong : undefined) },
+    );
+    const gate = gates.get('portal')!;
+    // What is only observed passes as it is.
+    expect((await gate.ask(check, { ...inTime(), unguarded: true })).kind).toBe('allow');
+    for (let i = 0; i < 5; i += 1) await gate.ask(check, inTime());
+    await eventually(() => gate.status().state === 'suspended');
+    expect(gate.status()).toMatchObject({ suspicion: wrong, results: { allow: 0 } });
+    expect((await gate.ask(check, canary())).kind).toBe('allow');
+    board.stop();
+  });
+});
+
 describe('a group’s board', () => {
   it('refuses a group with a member that is not configured', () => {
     const { groups } = configSchema.parse({ groups: { both: { backends: ['portal', 'billing'] } } });

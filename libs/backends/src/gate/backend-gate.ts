@@ -5,10 +5,11 @@ import type { Breaker } from '../breaker/breaker.js';
 import type { Cluster } from '../breaker/cluster.js';
 import { outcomeOf } from '../breaker/outcome.js';
 import type { BreakerState } from '../breaker/record.js';
-import type { Guard, Suspicion } from './guard.js';
+import type { Guard } from './guard.js';
 import { Bulkhead } from './bulkhead.js';
 import { Pacer } from './pacer.js';
 import { type Refusal, refuse } from './refusals.js';
+import type { Suspicion } from './suspicion.js';
 
 /** A question waits for a place or for the pace at most so long before its call, ms: one-shot tokens die. */
 export const MAX_WAIT = 500;
@@ -24,6 +25,11 @@ export interface GateAskOptions {
   readonly probeLease?: string;
   /** Mode observe: breaker, pacer and bulkhead hear of it, but none keeps it back. */
   readonly unguarded?: boolean;
+  /**
+   * A canary, and no viewer: pacer and bulkhead hear of it, breaker and guard do not, and a suspended breaker does not
+   * keep it back: whoever sends it knows when to.
+   */
+  readonly canary?: boolean;
   /** Nobody wants the answer any longer: another member of the group allowed. */
   readonly signal?: AbortSignal;
 }
@@ -133,7 +139,11 @@ export class BackendGate {
     // It is our fault where the way here and the wait for a place took more of the time than was left for the backend.
     const waited = (options.onTheWay ?? 0) + calledAt - startedAt;
     const refusalIfLate = waited > left ? 'deadline' : 'late';
-    return this.#until(left, call, check, () => this.#refuse(refusalIfLate, startedAt));
+    const tooLate = (): BackendAnswer => this.#refuse(refusalIfLate, startedAt);
+    const late = (answer: BackendAnswer): void => {
+      if (options.canary !== true) this.options.onLate(check, answer);
+    };
+    return this.#until(left, call, tooLate, late);
   }
 
   status(): GateStatus {
@@ -190,9 +200,11 @@ export class BackendGate {
     return keptMeanwhile;
   }
 
-  #keptBack({ probeLease, unguarded }: GateAskOptions): Refusal | undefined {
+  #keptBack({ probeLease, unguarded, canary }: GateAskOptions): Refusal | undefined {
     if (unguarded === true) return undefined;
-    return this.switched ? 'switched' : this.options.breaker.refusal(probeLease);
+    if (this.switched) return 'switched';
+    const refusal = this.options.breaker.refusal(probeLease);
+    return canary === true && refusal === 'suspended' ? undefined : refusal;
   }
 
   /** The call itself, from a place taken to a place left. */
@@ -204,8 +216,11 @@ export class BackendGate {
         timeoutMs: this.options.config.timeout,
         signal,
       });
+      if (options.canary === true) return this.#heedBusy(answer);
       const judged = this.switched ? answer : this.options.guard.pass(answer, options.known);
-      return this.#learn(check, judged, probeLease);
+      this.#learn(check, judged, probeLease);
+      // In mode observe the edge gets the backend's own answer.
+      return options.unguarded === true ? answer : judged;
     } catch (error) {
       if (probeLease !== undefined) void this.options.breaker.probed(probeLease, 'none');
       if (signal?.aborted === true) return this.#refuse('cancelled', startedAt);
@@ -216,24 +231,27 @@ export class BackendGate {
     }
   }
 
-  #learn(check: Check, answer: BackendAnswer, probeLease: string | undefined): BackendAnswer {
-    const outcome = outcomeOf(answer);
+  #heedBusy(answer: BackendAnswer): BackendAnswer {
+    if (answer.reason === 'backend-busy') this.#pacer.slowDown();
+    return answer;
+  }
+
+  #learn(check: Check, answer: BackendAnswer, probeLease: string | undefined): void {
+    const outcome = outcomeOf(this.#heedBusy(answer));
     const busy = answer.reason === 'backend-busy';
-    if (busy) this.#pacer.slowDown();
     this.#results[
       answer.kind !== 'unavailable' ? answer.kind : busy ? 'busy' : outcome === 'bad' ? 'failed' : 'broken'
     ] += 1;
     if (probeLease === undefined) this.options.breaker.ended(outcome, check);
     else void this.options.breaker.probed(probeLease, this.switched ? 'none' : outcome);
-    return answer;
   }
 
   /** The asker's deadline comes before the call's: an answer that comes later settles the session. */
   #until(
     left: number,
     call: Promise<BackendAnswer>,
-    check: Check,
     tooLate: () => BackendAnswer,
+    late: (answer: BackendAnswer) => void,
   ): Promise<BackendAnswer> {
     return new Promise((resolve) => {
       let gone = false;
@@ -247,7 +265,7 @@ export class BackendGate {
       void call.then((answer) => {
         clearTimeout(limit);
         if (!gone) resolve(answer);
-        else if (answer.kind !== 'unavailable') this.options.onLate(check, answer);
+        else if (answer.kind !== 'unavailable') late(answer);
       });
     });
   }

@@ -1,7 +1,8 @@
 import type { GuardConfig } from '#usher/config';
 import type { BackendAnswer } from '#usher/domain';
 import { ManualClock } from '#usher/testing';
-import { Guard, type Suspicion } from './guard.js';
+import { Guard } from './guard.js';
+import type { CanarySuspicion, ShareSuspicion } from './suspicion.js';
 
 const SETTINGS: GuardConfig = { policy: 'announce', knownDenied: 20, times: 5, minimum: 50 };
 const ALLOW: BackendAnswer = {
@@ -21,13 +22,18 @@ const DENY: BackendAnswer = {
 
 function guarded(settings: Partial<GuardConfig> = {}) {
   const clock = new ManualClock();
-  const heard: (Suspicion | undefined)[] = [];
+  const heard: (ShareSuspicion | undefined)[] = [];
+  let canaries: CanarySuspicion | undefined;
   const guard = new Guard({
     backend: 'portal',
     config: { ...SETTINGS, ...settings },
     clock,
     onSuspicious: (suspicion) => heard.push(suspicion),
+    canaries: () => canaries,
   });
+  const show = (shown: Partial<CanarySuspicion> | undefined): void => {
+    canaries = shown && { kind: 'canary', wrong: [], proven: [], since: 1, until: 2, ...shown };
+  };
   /** Ten answers a second for so many seconds, of which so many of each hundred are denials. */
   const answers = (seconds: number, percentDenied: number, known = true): BackendAnswer[] =>
     Array.from({ length: seconds * 10 }, (_, place) => {
@@ -35,7 +41,7 @@ function guarded(settings: Partial<GuardConfig> = {}) {
       const denied = (place * 37) % 100 < percentDenied;
       return guard.pass(denied ? DENY : ALLOW, known);
     });
-  return { clock, guard, heard, answers };
+  return { clock, guard, heard, show, answers };
 }
 
 describe('the guard', () => {
@@ -139,5 +145,45 @@ describe('the guard', () => {
     }
     expect(lasting.heard).toHaveLength(2);
     expect(lasting.heard.at(-1)).toBeUndefined();
+  });
+
+  it('believes no allow while the must-deny canary is allowed, and no denial while the must-allow is denied', () => {
+    const { guard, show } = guarded({ policy: 'treat-as-failed' });
+    const failed = { kind: 'unavailable', because: 'backend', reason: 'backend-suspicious' };
+    show({ wrong: ['deny'], proven: ['deny'] });
+    expect(guard.pass(ALLOW, true)).toMatchObject({
+      ...failed,
+      detail: 'portal: it allows its must-deny canary',
+    });
+    expect(guard.pass(DENY, true)).toBe(DENY);
+    show({ wrong: ['allow'], proven: ['allow'] });
+    expect(guard.pass(DENY, true)).toMatchObject({ ...failed, status: 403 });
+    expect(guard.pass(ALLOW, true)).toBe(ALLOW);
+    show({ wrong: ['allow', 'deny'], proven: ['allow', 'deny'] });
+    expect([ALLOW, DENY].map((answer) => guard.pass(answer, true).kind)).toEqual([
+      'unavailable',
+      'unavailable',
+    ]);
+    show(undefined);
+    expect([ALLOW, DENY].map((answer) => guard.pass(answer, true))).toEqual([ALLOW, DENY]);
+  });
+
+  it('believes the backend rather than a canary that was never right, and where it only announces', () => {
+    const unproven = guarded({ policy: 'treat-as-failed' });
+    unproven.show({ wrong: ['allow', 'deny'], proven: [] });
+    expect(unproven.guard.pass(DENY, true)).toBe(DENY);
+    expect(unproven.guard.suspicion).toMatchObject({ kind: 'canary' });
+    const announcing = guarded();
+    announcing.show({ wrong: ['allow', 'deny'], proven: ['allow', 'deny'] });
+    expect(announcing.guard.pass(ALLOW, true)).toBe(ALLOW);
+  });
+
+  it('does not take for usual what is answered while the canaries are wrong', () => {
+    const { heard, show, answers } = guarded();
+    answers(600, 30, false);
+    show({ wrong: ['deny'], proven: ['deny'] });
+    answers(3_600, 0, false);
+    expect(heard).toMatchObject([{ kind: 'all-allowed', usualPercent: expect.closeTo(30, 0) }]);
+    expect(heard).toHaveLength(1);
   });
 });

@@ -1,27 +1,16 @@
 import type { GuardConfig } from '#usher/config';
 import type { BackendAnswer, Clock, UnavailableAnswer } from '#usher/domain';
 import { ShareWatch } from './share-watch.js';
-
-/** Answers that are clean and yet unlike a backend that works. */
-export interface Suspicion {
-  /** `known-denied`: it refuses those whom it knew; `all-allowed`: it refuses almost nobody any longer. */
-  readonly kind: 'known-denied' | 'all-allowed';
-  /** Percent of the last minute's answers that are denials: of known viewers, or overall. */
-  readonly percent: number;
-  /** … and usually, in the last hours. */
-  readonly usualPercent: number;
-  /** The last minute's answers: to known viewers, or overall. */
-  readonly answers: number;
-  /** Cluster time, ms. */
-  readonly since: number;
-}
+import { disbelief, type CanarySuspicion, type ShareSuspicion, type Suspicion } from './suspicion.js';
 
 export interface GuardOptions {
   readonly backend: string;
   readonly config: GuardConfig;
   readonly clock: Clock;
-  /** It became suspicious; undefined: it is no longer. */
-  readonly onSuspicious: (suspicion: Suspicion | undefined) => void;
+  /** By its answers to viewers it became suspicious; undefined: it is no longer. */
+  readonly onSuspicious: (suspicion: ShareSuspicion | undefined) => void;
+  /** What its canaries show, in the whole cluster. Default: nothing. */
+  readonly canaries?: () => CanarySuspicion | undefined;
 }
 
 /** That nobody is refused says something only where so many refusals were to be expected within the minute. */
@@ -42,7 +31,7 @@ const RELEARN_AFTER = 6 * 3_600_000;
 export class Guard {
   readonly #knownDenied: ShareWatch;
   readonly #denied: ShareWatch;
-  #suspicion: Suspicion | undefined;
+  #suspicion: ShareSuspicion | undefined;
   #heardAt = 0;
 
   constructor(private readonly options: GuardOptions) {
@@ -50,21 +39,27 @@ export class Guard {
     this.#denied = new ShareWatch(options.clock);
   }
 
+  /** What is wrong by its answers to viewers, else by those to canaries. */
   get suspicion(): Suspicion | undefined {
-    return this.#suspicion;
+    return this.#suspicion ?? this.options.canaries?.();
   }
 
   /** Counts an answer; gives it back, or where the policy says so a failure in the place of a suspicious one. */
   pass(answer: BackendAnswer, known: boolean): BackendAnswer {
     if (answer.kind === 'unavailable') return answer;
     const denied = answer.kind === 'deny';
+    const byCanaries = this.options.canaries?.();
+    // What it says while its canaries are wrong is not what is usual.
+    this.#hold(this.#suspicion !== undefined || byCanaries !== undefined);
     this.#denied.count(denied);
     this.#knownDenied.turn();
     if (known) this.#knownDenied.count(denied);
     this.#review(known);
-    const suspicion = this.#suspicion;
-    if (suspicion === undefined || this.options.config.policy === 'announce') return answer;
-    return denied === (suspicion.kind === 'known-denied') ? failureOf(answer, suspicion) : answer;
+    if (this.options.config.policy === 'announce') return answer;
+    const why =
+      (this.#suspicion && disbelief(answer.kind, this.#suspicion)) ??
+      (byCanaries && disbelief(answer.kind, byCanaries));
+    return why === undefined ? answer : failureOf(answer, why);
   }
 
   #review(known: boolean): void {
@@ -104,7 +99,7 @@ export class Guard {
     return answers >= ENOUGH_TO_CLEAR && (share * 100 <= knownDenied || share <= times * usual);
   }
 
-  #begin(kind: Suspicion['kind'], watch: ShareWatch): void {
+  #begin(kind: ShareSuspicion['kind'], watch: ShareWatch): void {
     this.#hold(true);
     this.#suspicion = {
       kind,
@@ -130,18 +125,14 @@ export class Guard {
 
 function failureOf(
   { backend, status, tookMs }: Exclude<BackendAnswer, UnavailableAnswer>,
-  { kind }: Suspicion,
+  why: string,
 ): UnavailableAnswer {
-  const detail =
-    kind === 'known-denied'
-      ? `${backend}: it refuses viewers whom it knew`
-      : `${backend}: it refuses almost nobody any longer`;
   return {
     kind: 'unavailable',
     backend,
     because: 'backend',
     reason: 'backend-suspicious',
-    detail,
+    detail: `${backend}: ${why}`,
     status,
     tookMs,
   };

@@ -10,7 +10,8 @@ import { type Outcome, outcomeOf } from '../breaker/outcome.js';
 import { RedisKeeper } from '../breaker/redis-keeper.js';
 import type { BreakerRecord } from '../breaker/record.js';
 import { BackendGate } from './backend-gate.js';
-import { Guard, type Suspicion } from './guard.js';
+import { Guard } from './guard.js';
+import type { CanarySuspicion, ShareSuspicion } from './suspicion.js';
 
 export interface GatesOptions {
   readonly config: Pick<Config, 'backends' | 'groups'>;
@@ -36,8 +37,10 @@ export interface GatesOptions {
   readonly onChange: (backend: string, now: BreakerRecord, before: BreakerRecord) => void;
   /** True: this process reads none of this backend's questions until `false`. */
   readonly onIsolated: (backend: string, isolated: boolean) => void;
-  /** Its answers are clean, and yet unlike it (see Guard); undefined: that is over. */
-  readonly onSuspicious: (backend: string, suspicion: Suspicion | undefined) => void;
+  /** Its answers to viewers are clean, and yet unlike it (see Guard); undefined: that is over. */
+  readonly onSuspicious: (backend: string, suspicion: ShareSuspicion | undefined) => void;
+  /** What a backend's canaries show, in the whole cluster. Default: nothing. */
+  readonly canaries?: (backend: string) => CanarySuspicion | undefined;
   /** See BackendGateOptions. */
   readonly maxQueue?: number;
   readonly maxWait?: number;
@@ -62,6 +65,7 @@ export function openGates(options: GatesOptions): Gates {
       config: config.guard,
       clock: options.clock,
       onSuspicious: (suspicion) => options.onSuspicious(name, suspicion),
+      canaries: () => options.canaries?.(name),
     });
     breakers.push(breaker);
     gates.set(name, new BackendGate({ ...options, adapter, config, breaker, guard, isSwitched }));
