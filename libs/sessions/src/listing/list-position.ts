@@ -25,7 +25,7 @@ export function writeCursor(position: ListPosition): string {
 /** Throws InvalidCursorError for what `writeCursor` did not write. */
 export function readCursor(cursor: string | undefined): ListPosition {
   if (cursor === undefined || cursor === '') return BEGINNING;
-  const [shard, edge, openedAt, member, part] = parsed(cursor);
+  const [shard, edge, openedAt, member, part = 1] = parsed(cursor);
   if (
     !Number.isInteger(shard) ||
     !Number.isInteger(part) ||

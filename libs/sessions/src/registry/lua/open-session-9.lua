@@ -79,9 +79,9 @@ if not aliveUntil or aliveUntil <= now then return { 'late', '', '' } end
 
 -- All that is read shows a key of another type before anything is written.
 local record, aliveBefore = redis.pcall('HGETALL', sessionKey), redis.pcall('ZSCORE', aliveKey, member)
-local userEntry = KEYS[8] ~= sessionKey and redis.pcall('HGET', KEYS[8], member)
+local entries = KEYS[8] ~= sessionKey and redis.pcall('HLEN', KEYS[8]) or 0
 local where = KEYS[9] ~= sessionKey and redis.pcall('HGET', KEYS[9], member) or ''
-if isError(record) or isError(aliveBefore) or isError(userEntry) or isError(where) then return wrongType() end
+if isError(record) or isError(aliveBefore) or isError(entries) or isError(where) then return wrongType() end
 
 local new, fields, n = {}, {}, 0
 for i = 7, #ARGV, 2 do
@@ -168,10 +168,10 @@ if not stands then
 end
 if new.user then
   local userKey = userKeyOf(new.user)
-  if userKey ~= KEYS[8] or ended then userEntry = redis.call('HGET', userKey, member) end
-  local notCountedUntil = string.match(userEntry or '', '|(%d+)$') or '0'
+  if userKey ~= KEYS[8] or ended then entries = redis.call('HLEN', userKey) end
+  local entry = entries > 0 and redis.call('HGET', userKey, member)
+  local notCountedUntil = entry and string.match(entry, '|(%d+)$') or '0'
   -- Records that expired while nobody swept for an hour leave their user's entry behind: it counts for nothing.
-  local entries = redis.call('HLEN', userKey)
   if entries > 0 and entries <= FEW then
     for _, other in ipairs(redis.call('HKEYS', userKey)) do
       if other ~= member and not redis.call('ZSCORE', aliveKey, other) then redis.call('HDEL', userKey, other) end

@@ -37,9 +37,8 @@ local function hashOf(key) return tableOf(redis.call('HGETALL', key)) end
 -- has been so divided.
 local EDGE_FULL, EDGE_PARTS = 128, 16
 local function edgePartOf(member)
-  local sum = 0
-  for _, byte in ipairs({ string.byte(member, -8, -1) }) do sum = (sum * 33 + byte) % 65536 end
-  return string.format('%s:%02d', edgeKeyOf(edgeOf(member)), sum % EDGE_PARTS)
+  local a, b, c, d = string.byte('000' .. member, -4, -1)
+  return string.format('%s:%02d', edgeKeyOf(edgeOf(member)), (((a * 37 + b) * 37 + c) * 37 + d) % EDGE_PARTS)
 end
 local function isDivided(edge) return redis.call('ZSCORE', shardKey('edges'), edge) == '1' end
 
@@ -73,10 +72,18 @@ end
 
 -- Takes a member out of the indexes that its name alone tells.
 local function unlist(member)
-  local edge = edgeOf(member)
   redis.pcall('ZREM', aliveKey, member)
-  if redis.pcall('ZREM', edgeKeyOf(edge), member) ~= 1 then redis.pcall('ZREM', edgePartOf(member), member) end
-  if redis.call('EXISTS', edgeKeyOf(edge)) == 0 and redis.call('EXISTS', unpack(edgeKeysOf(edge))) == 0 then
+  local edge = edgeOf(member)
+  local key = edgeKeyOf(edge)
+  local size = redis.pcall('ZCARD', key)
+  if type(size) ~= 'number' then size = 0 end
+  if size >= EDGE_FULL then
+    -- More stand in its parts, mostly.
+    if redis.pcall('ZREM', edgePartOf(member), member) ~= 1 then redis.pcall('ZREM', key, member) end
+  elseif redis.pcall('ZREM', key, member) ~= 1 then
+    redis.pcall('ZREM', edgePartOf(member), member)
+  end
+  if size <= 1 and redis.call('EXISTS', unpack(edgeKeysOf(edge))) == 0 then
     redis.pcall('ZREM', shardKey('edges'), edge)
   end
 end
