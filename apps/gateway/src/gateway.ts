@@ -125,7 +125,6 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const ladder = new Ladder({
     clock,
     registry,
-    holds,
     switches: node.switches,
     asker,
     kept,

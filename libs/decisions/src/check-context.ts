@@ -18,6 +18,9 @@ export interface CheckContext {
   unopened?: boolean;
   /** `KeptDecisions.version` when it was looked at; what is set or refreshed meanwhile makes it be looked at again. */
   version?: number;
+  /** `KeptDecisions.generation` and `endings` when it was looked at: what is told meanwhile may be about this session. */
+  generation?: number;
+  endings?: number;
   /** This session was allowed earlier, though its time may be up: nobody cuts it by a clock. */
   previous?: Session;
   /** This session was let in on trust earlier: a budget that is spent keeps out newcomers only. */

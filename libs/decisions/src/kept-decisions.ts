@@ -38,6 +38,11 @@ export interface KeptCounts {
   onTrust: number;
 }
 
+/** Sessions that ended lately are remembered for the checks that are under way. */
+const MOST_ENDED = 10_000;
+/** Of no generation: it is checked against the registry at its next use. */
+export const UNCHECKED = -1;
+
 const NONE: Readonly<KeptCounts> = { decided: 0, carried: 0, known: 0, onTrust: 0 };
 const STANDINGS: Readonly<Partial<Record<Source, keyof KeptCounts>>> = {
   stale: 'carried',
@@ -56,8 +61,11 @@ export const keptName = (edge: string, sessionId: string): string => `${edge}/${
 export class KeptDecisions {
   /** Raised after a gap in the control stream: each entry is checked once at its next use. */
   generation = 0;
+  /** How many sessions were told to be over. */
+  endings = 0;
   private readonly counted = new Map<string, KeptCounts>();
   private readonly byName: LRUCache<string, Kept>;
+  private readonly ended = new LRUCache<string, number>({ max: MOST_ENDED });
   private seen: Kept[] = [];
   private refreshes = 0;
 
@@ -156,7 +164,15 @@ export class KeptDecisions {
 
   /** The session is over. */
   dropNamed(edge: string, sessionId: string): void {
-    this.drop(keptName(edge, sessionId));
+    const name = keptName(edge, sessionId);
+    this.drop(name);
+    this.endings += 1;
+    this.ended.set(name, this.endings);
+  }
+
+  /** What was found out about a session of this name since then (`endings`) may be of one that is over. */
+  hasEnded(name: string, since: number): boolean {
+    return (this.ended.get(name) ?? 0) > since;
   }
 
   /** The session that is kept under a name, if it is still answered from here. */

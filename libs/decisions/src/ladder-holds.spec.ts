@@ -1,4 +1,4 @@
-import type { Hold } from '#usher/domain';
+import type { BackendAnswer, Hold } from '#usher/domain';
 import { allow, deny, ladderOf, sources, unavailable } from '../test/ladder-world.js';
 
 function heldWorld(backend: Record<string, unknown> = {}, extra: Record<string, unknown> = {}) {
@@ -99,18 +99,39 @@ describe('a hold that refuses', () => {
     expect(world.told.opened).toHaveLength(0);
   });
 
-  it('that comes while the check is under way is looked at with the next one', async () => {
-    const world = heldWorld();
-    let answered: (answer: ReturnType<typeof allow>) => void = () => undefined;
-    world.said.answer = new Promise((resolve) => {
-      answered = resolve;
-    });
-    const first = sources(world);
-    world.set('before');
-    answered(allow());
-    expect(await first).toBe('allow backend');
-    expect(await sources(world)).toBe('deny hold');
-  });
+  it.each(['answered', 'unavailable', 'out of time', 'allowed elsewhere'])(
+    'that comes while the check is under way counts: an edge that asks once asks no more (%s)',
+    async (how) => {
+      const world = heldWorld();
+      if (how === 'allowed elsewhere') {
+        await sources(world, { sessionId: '43' });
+        await sources(world);
+        const session = world.told.opened.pop()!;
+        world.kept.drop('astra-1/42');
+        world.shared.clear();
+        world.registry.find = async () => {
+          world.set('before');
+          return { kind: 'same', session };
+        };
+        expect(await sources(world)).toBe('deny hold');
+        return;
+      }
+      let answered: (answer: BackendAnswer) => void = () => undefined;
+      world.said.answer = new Promise((resolve) => {
+        answered = resolve;
+      });
+      const late = world.ladder.decide(world.context({}, how === 'out of time' ? 50 : 2_000));
+      await new Promise(setImmediate);
+      world.set('before');
+      if (how !== 'out of time') answered(how === 'answered' ? allow() : unavailable('backend'));
+      expect((await late).decision).toMatchObject({ allow: false, source: 'hold' });
+      answered(allow());
+      await new Promise(setImmediate);
+      expect(world.told.opened).toHaveLength(0);
+      world.lift();
+      expect(world.kept.size).toBe(0);
+    },
+  );
 });
 
 describe('a hold that lets in', () => {
@@ -159,5 +180,35 @@ describe('a hold that lets in', () => {
     world.set('ofUser', { effect: 'pass' });
     expect(await sources(world)).toBe('allow hold');
     expect(await sources(world, { sessionId: '44', query: 'token=stranger' })).toBe('deny backend');
+  });
+
+  it.each(['away', 'empty'])(
+    'takes nothing from a session that was allowed before it: its token is good once, and Redis is %s',
+    async (how) => {
+      const world = heldWorld({ type: 'ministra' });
+      world.said.answer = allow({ user: 'anna' });
+      await sources(world);
+      world.set('before', { effect: 'pass' });
+      expect(await sources(world)).toBe('allow hold');
+      expect([...world.kept.sessions()]).toMatchObject([{ user: 'anna', source: 'backend' }]);
+      world.said.answer = deny();
+      world.said.found = how === 'away' ? new Error('away') : { kind: 'none' };
+      world.clock.advance(60_000);
+      expect(await sources(world)).toBe('allow session');
+    },
+  );
+
+  it('on a user takes nothing from his session either', async () => {
+    const world = heldWorld({ type: 'ministra' });
+    world.said.answer = allow({ user: 'anna', authDuration: 10 });
+    await sources(world);
+    world.clock.advance(11_000);
+    world.said.answer = deny();
+    world.said.found = new Error('away');
+    world.set('ofUser', { effect: 'pass' });
+    expect(await sources(world)).toBe('allow hold');
+    // Some other hold changed.
+    world.holds.version += 1;
+    expect(await sources(world)).toBe('allow hold');
   });
 });

@@ -1,5 +1,5 @@
 import type { BackendAnswer } from '#usher/domain';
-import { allow, deny, ladderOf, sources, unavailable } from '../test/ladder-world.js';
+import { allow, deny, ladderOf, sources, unavailable, type World } from '../test/ladder-world.js';
 
 describe('a healthy cluster', () => {
   it('asks the workers once, and answers the session from memory for hours without X-AuthDuration', async () => {
@@ -73,6 +73,55 @@ describe('a healthy cluster', () => {
     expect(await sources(world, { channel: 'promo-1' })).toBe('allow rule');
     expect(world.told.opened).toHaveLength(1);
     expect(await sources(world, { channel: 'a001', sessionId: '43' })).toBe('allow backend');
+  });
+});
+
+describe('a session that was revoked', () => {
+  const revoked = async (world: World) => {
+    await sources(world);
+    const session = world.told.opened[0] ?? [...world.kept.sessions()][0]!;
+    return { kind: 'revoked', session: { ...session, state: 'revoked' } } as const;
+  };
+
+  it('is forgotten by a gateway that did not hear of it, also for when Redis is away or empty', async () => {
+    const world = ladderOf({ type: 'ministra' });
+    world.said.found = await revoked(world);
+    world.gap();
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('deny backend');
+    expect([...world.kept.sessions()]).toEqual([]);
+    world.said.found = new Error('away');
+    expect(await sources(world, { path: '/play/a001/other.m3u8' })).toBe('deny cache');
+  });
+
+  it('while it was looked up is looked up again', async () => {
+    const world = ladderOf({ type: 'ministra' });
+    const found = await revoked(world);
+    world.kept.drop('astra-1/42');
+    world.shared.clear();
+    world.registry.find = async () => {
+      world.kept.dropNamed('astra-1', '42');
+      return { kind: 'same', session: { ...found.session, state: 'active' } };
+    };
+    expect(await sources(world)).toBe('allow session');
+    world.registry.find = async () => found;
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('deny backend');
+  });
+
+  it('in a gap of the control stream while it was looked up is looked up again', async () => {
+    const world = ladderOf({ type: 'ministra' });
+    const found = await revoked(world);
+    world.kept.drop('astra-1/42');
+    world.shared.clear();
+    world.registry.find = async () => {
+      world.gap();
+      return { kind: 'same', session: { ...found.session, state: 'active' } };
+    };
+    expect(await sources(world)).toBe('allow session');
+    world.registry.find = async () => found;
+    world.said.answer = deny();
+    expect(await sources(world)).toBe('deny backend');
   });
 });
 

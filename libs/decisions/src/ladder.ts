@@ -3,14 +3,13 @@ import type {
   Clock,
   FoundSession,
   Hold,
-  Holds,
   SessionRegistry,
   Switches,
   UnavailableAnswer,
 } from '#usher/domain';
 import type { Asker, Asking } from './asking.js';
 import type { CheckContext, Settled, Verdict } from './check-context.js';
-import { keptName, type Kept, type KeptDecisions } from './kept-decisions.js';
+import { keptName, UNCHECKED, type Kept, type KeptDecisions } from './kept-decisions.js';
 import type { Limiting } from './limiting.js';
 import type { SharedAnswers } from './shared-answers.js';
 import type { SingleFlight } from './single-flight.js';
@@ -26,7 +25,6 @@ const MARGIN = 25;
 export interface LadderParts {
   readonly clock: Clock;
   readonly registry: SessionRegistry;
-  readonly holds: Holds;
   readonly switches: Switches;
   readonly asker: Asker;
   readonly kept: KeptDecisions;
@@ -88,11 +86,9 @@ export class Ladder {
 
   /** Rung `hold`: what is known before anybody is asked. Once the user is named, each verdict looks again. */
   private holdOn(context: CheckContext): Hold | undefined {
-    const { check, identity, credential } = context;
-    const { ip, channel, userAgent } = check;
-    const { viewerKey } = identity;
-    context.version = this.parts.kept.version;
-    return this.parts.holds.before({ ip, channel, userAgent, viewerKey, credential });
+    const { version, generation, endings } = this.parts.kept;
+    Object.assign(context, { version, generation, endings });
+    return this.parts.verdicts.holdBefore(context);
   }
 
   private async verdict(context: CheckContext): Promise<Verdict> {
@@ -113,14 +109,17 @@ export class Ladder {
     const { decision, answer, until, standIn, session } = verdict;
     const { kept } = this.parts;
     if (until === 0) return { decision, answer };
+    const name = keptName(context.check.edge, context.check.sessionId);
+    const hasEnded = kept.hasEnded(name, context.endings ?? 0);
     const mine: Kept = {
-      name: keptName(context.check.edge, context.check.sessionId),
+      name,
       fingerprint: context.identity.fingerprint,
       decision: standIn || decision.hold !== undefined ? decision : { ...decision, source: 'cache' },
       session,
       standIn,
       until,
-      generation: kept.generation,
+      // Its end, or a gap, was told while it was under way.
+      generation: hasEnded ? UNCHECKED : (context.generation ?? UNCHECKED),
       version: context.version ?? 0,
       checks: 0,
     };
@@ -138,9 +137,8 @@ export class Ladder {
     if (mine === undefined) return undefined;
     const { session, decision } = mine;
     // What rests on a hold stands and falls with it.
-    if (!isSameHold(decision.hold, held)) return undefined;
-    if (kept.isCurrent(mine)) {
-      const refused = session && verdicts.refusal(session);
+    if (isSameHold(decision.hold, held) && kept.isCurrent(mine)) {
+      const refused = session && verdicts.refusal(context, session);
       if (refused !== undefined && held === undefined) return this.settle(context, refused);
       mine.version = context.version ?? 0;
       kept.note(mine);
@@ -169,16 +167,18 @@ export class Ladder {
       if (!wasAllowed(session)) return undefined;
       context.previous = session;
       return isRunning(session, this.parts.clock.now())
-        ? this.parts.verdicts.stillAllowed(session)
+        ? this.parts.verdicts.stillAllowed(context, session)
         : undefined;
     }
     // Absence is never a denial: what this process holds and the registry lacks is written back.
     const mine = context.previous;
     if (found.kind === 'none' && mine !== undefined && isRunning(mine, this.parts.clock.now())) {
       this.parts.verdicts.register(this.parts.verdicts.alive(mine));
-      return this.parts.verdicts.stillAllowed(mine);
+      return this.parts.verdicts.stillAllowed(context, mine);
     }
     if (found.kind === 'other' || found.kind === 'revoked') context.previous = undefined;
+    // Its end was not heard of here.
+    if (found.kind === 'revoked') this.parts.kept.drop(keptName(context.check.edge, context.check.sessionId));
     return undefined;
   }
 
@@ -186,7 +186,7 @@ export class Ladder {
   private standsWhileAway(context: CheckContext): Verdict | undefined {
     const mine = context.previous;
     return mine !== undefined && isRunning(mine, this.parts.clock.now())
-      ? this.parts.verdicts.stillAllowed(mine)
+      ? this.parts.verdicts.stillAllowed(context, mine)
       : undefined;
   }
 

@@ -50,12 +50,15 @@ export class Verdicts {
     const decision: Decision = { allow: true, source: 'hold', reason: 'held-passed', hold };
     const { clock } = this.parts;
     const until = clock.monotonic() + (hold.until - clock.now());
-    return { decision, until, standIn: false, session: this.open(context, decision) };
+    // What a backend allowed before stays that: the hold ends some day, and a one-shot token is not asked about again.
+    const { previous } = context;
+    const session = previous === undefined ? this.open(context, decision) : this.alive(previous);
+    return { decision, until, standIn: false, session };
   }
 
-  /** The user is named now: a hold may refuse him. */
-  refusal(session: Whose): Verdict | undefined {
-    const hold = this.holdOn(session);
+  /** The user is named now: a hold may refuse him; or one that came while the check was under way. */
+  refusal(context: CheckContext, session: Whose): Verdict | undefined {
+    const hold = this.holdBefore(context) ?? this.holdOn(session);
     return hold?.effect === 'refuse' ? refusedBy(hold) : undefined;
   }
 
@@ -76,7 +79,7 @@ export class Verdicts {
     const { backends, clock, known, renewals, times } = this.parts;
     const origin = source === 'cache' ? 'backend' : source;
     const session = sessionOfAllow(check, identity, answer, origin, habit, backends, times, clock.now());
-    const refused = this.refusal(session);
+    const refused = this.refusal(context, session);
     if (refused !== undefined) return { ...refused, answer };
     const decision: Decision = {
       allow: true,
@@ -131,14 +134,18 @@ export class Verdicts {
     const granter = backends.get(previous.backend) ?? backends.get(answer.backend);
     if (granter?.credential !== 'once') return undefined;
     const session: Session = { ...this.alive(previous), state: 'unconfirmed' };
-    const stands = this.stillAllowed(session, 'denial-stands');
+    const stands = this.stillAllowed(context, session, 'denial-stands');
     if (stands.decision.allow) this.register(session);
     return { ...stands, answer };
   }
 
   /** An allow that was given earlier, here or elsewhere. */
-  stillAllowed(session: Session, reason: 'session-known' | 'denial-stands' = 'session-known'): Verdict {
-    const refused = this.refusal(session);
+  stillAllowed(
+    context: CheckContext,
+    session: Session,
+    reason: 'session-known' | 'denial-stands' = 'session-known',
+  ): Verdict {
+    const refused = this.refusal(context, session);
     if (refused !== undefined) return refused;
     const decision: Decision = {
       allow: true,
@@ -159,7 +166,7 @@ export class Verdicts {
     if (!decision.allow) return { decision, answer, until: 0, standIn: true };
     const { backend = '', user = '' } = decision;
     const namespace = this.parts.backends.get(backend)?.namespace ?? backend;
-    const refused = this.refusal({ namespace, user, viewerKey: context.identity.viewerKey });
+    const refused = this.refusal(context, { namespace, user, viewerKey: context.identity.viewerKey });
     if (refused !== undefined) return { ...refused, answer };
     const session = this.carry(context, decision) ?? this.open(context, decision);
     const { clock, times } = this.parts;
@@ -192,6 +199,13 @@ export class Verdicts {
   alive(session: Session): Session {
     const { clock, times } = this.parts;
     return { ...session, aliveUntil: Math.max(session.aliveUntil, clock.now() + times.assumedLife) };
+  }
+
+  /** Rung `hold`: what is known before anybody is asked. */
+  holdBefore({ check, identity, credential }: CheckContext): Hold | undefined {
+    const { ip, channel, userAgent } = check;
+    const { viewerKey } = identity;
+    return this.parts.holds.before({ ip, channel, userAgent, viewerKey, credential });
   }
 
   private holdOn({ namespace, user, viewerKey }: Whose): Hold | undefined {

@@ -157,7 +157,6 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
   const ladder = new Ladder({
     clock,
     registry,
-    holds,
     switches,
     asker,
     kept,
