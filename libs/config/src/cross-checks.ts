@@ -19,6 +19,7 @@ export function crossCheck(config: Config): Problem[] {
     ...sharedGrants(config),
     ...sharedWebhookNames(config),
     ...outageProblems(config),
+    ...controlProblems(config),
     ...sharedTokens(config),
   ];
 }
