@@ -91,6 +91,19 @@ describe('a hold', () => {
     expect(memory.size).toBe(0);
   });
 
+  it('that let in is a change when it is over: a refusal that it stood before counts again', () => {
+    const { clock, memory, hold } = world();
+    hold('user', 'portal/anna', { until: clock.now() + 3_600_000 });
+    hold('user-viewer', `portal/anna/${viewerKey}`, { effect: 'pass' });
+    hold('address', '198.51.100.1');
+    const { version } = memory;
+    expect(memory.ofUser('portal', 'anna', viewerKey)?.effect).toBe('pass');
+    clock.advance(60_000);
+    memory.purge();
+    expect(memory.ofUser('portal', 'anna', viewerKey)?.effect).toBe('refuse');
+    expect(memory.version).toBe(version + 1);
+  });
+
   it('that is lifted counts no more, and an older word about it changes nothing', () => {
     const { clock, memory, hold, found } = world();
     const set = clock.now();

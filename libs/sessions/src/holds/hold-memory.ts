@@ -68,10 +68,11 @@ export class HoldMemory implements Holds {
     return true;
   }
 
-  /** Forgets what is over. Nobody else's decision hangs on it: each says by itself until when. */
+  /** Forgets what is over. A refusal is kept by nobody; who had a pass may be refused by a wider hold now. */
   purge(): void {
-    for (const { kind, subject } of this.#records.purge()) {
+    for (const { kind, subject, effect } of this.#records.purge()) {
       this.#bySubject[kind].delete(subject);
+      if (effect === 'pass') this.#version += 1;
       this.#changed(kind);
     }
   }
