@@ -10,6 +10,8 @@ const LIFE = 7 * 86_400_000;
 const PATIENCE = 1_000;
 /** On one page. */
 const MOST = 500;
+/** One page of one receiver's letters looks at no more than so many of all. */
+const LOOK = 2_000;
 
 /** An event that a receiver did not get. */
 export interface DeadLetter {
@@ -32,6 +34,8 @@ export interface DeadLetterQuery {
   readonly after?: string;
   /** 1 to 500. Default 100. */
   readonly limit?: number;
+  /** Only of this one: a page may then be short, or empty, with more to come. */
+  readonly receiver?: string | undefined;
 }
 
 /** A cursor that no page gave. */
@@ -56,14 +60,37 @@ export class DeadLetters {
   }
 
   /** The newest first. Throws InvalidDeadLetterError. */
-  async list({ after, limit = 100 }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
+  async list({ after, limit = 100, receiver }: DeadLetterQuery = {}): Promise<DeadLetterPage> {
     if (after !== undefined) checkId(after);
     const count = Math.min(Math.max(1, Math.floor(limit)), MOST);
-    const from = after === undefined ? '+' : `(${after}`;
-    const reply = await this.redis.call('XREVRANGE', [KEY, from, '-', 'COUNT', count], PATIENCE);
-    const letters = (reply as Entry[]).map(readLetter);
-    const last = letters.at(-1);
-    return { letters, ...(letters.length === count && last !== undefined ? { next: last.id } : {}) };
+    const atOnce = receiver === undefined ? count : MOST;
+    const letters: DeadLetter[] = [];
+    let next = after;
+    for (let looked = 0; looked < LOOK; looked += atOnce) {
+      const from = next === undefined ? '+' : `(${next}`;
+      const found = await this.#read('XREVRANGE', from, '-', atOnce);
+      for (const letter of found) {
+        next = letter.id;
+        if ((receiver ?? letter.receiver) === letter.receiver) letters.push(letter);
+        if (letters.length === count) return { letters, next };
+      }
+      if (found.length < atOnce) return { letters };
+    }
+    return next === undefined ? { letters } : { letters, next };
+  }
+
+  /** Those of one receiver, the oldest first, at most so many. */
+  async oldest(receiver: string, limit: number): Promise<DeadLetter[]> {
+    const letters: DeadLetter[] = [];
+    let from = '-';
+    for (let looked = 0; looked < KEPT && letters.length < limit; looked += MOST) {
+      const found = await this.#read('XRANGE', from, '+', MOST);
+      letters.push(...found.filter((letter) => letter.receiver === receiver));
+      const last = found.at(-1);
+      if (last === undefined || found.length < MOST) break;
+      from = `(${last.id}`;
+    }
+    return letters.slice(0, Math.max(0, limit));
   }
 
   /** Throws InvalidDeadLetterError. */
@@ -79,6 +106,16 @@ export class DeadLetters {
 
   async count(): Promise<number> {
     return Number(await this.redis.call('XLEN', [KEY], PATIENCE));
+  }
+
+  async #read(
+    command: 'XRANGE' | 'XREVRANGE',
+    from: string,
+    to: string,
+    count: number,
+  ): Promise<DeadLetter[]> {
+    const reply = await this.redis.call(command, [KEY, from, to, 'COUNT', count], PATIENCE);
+    return (reply as Entry[]).map(readLetter);
   }
 }
 

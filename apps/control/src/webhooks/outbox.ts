@@ -75,6 +75,11 @@ export class Outbox {
     return Number(await this.redis.call('XLEN', [this.#key(lane)], PATIENCE));
   }
 
+  /** How many more a lane takes before it drops its oldest; 0 or less: none. */
+  async room(lane: string): Promise<number> {
+    return this.#kept - (await this.length(lane));
+  }
+
   #key(lane: string): string {
     return `usher:outbox:{${lane}}:${encodeName(this.receiver)}`;
   }

@@ -54,15 +54,21 @@ export class ReceiverState {
     };
   }
 
+  /** Since when the first event of one of these lanes cannot be delivered: cluster time, ms; 0: none is stuck. */
+  async failingSince(lanes: readonly string[]): Promise<number> {
+    if (lanes.length === 0) return 0;
+    const reply = await this.redis.call('HMGET', [this.#key, ...lanes.map(headField)], PATIENCE);
+    const heads = (reply as (string | null)[]).flatMap((text) => readHead(text) ?? []);
+    return heads.length === 0 ? 0 : Math.min(...heads.map(({ since }) => since));
+  }
+
   async head(lane: string): Promise<Head | undefined> {
-    const reply = await this.redis.call('HGET', [this.#key, `head:${lane}`], PATIENCE);
-    const [id, tries, since] = ((reply as string | null) ?? '').split('|');
-    return id === '' || id === undefined ? undefined : { id, tries: Number(tries), since: Number(since) };
+    return readHead((await this.redis.call('HGET', [this.#key, headField(lane)], PATIENCE)) as string | null);
   }
 
   async delivered(lane: string): Promise<void> {
     await this.#set(['deliveredAt', Math.round(this.clock.now())]);
-    await this.redis.call('HDEL', [this.#key, `head:${lane}`], PATIENCE);
+    await this.redis.call('HDEL', [this.#key, headField(lane)], PATIENCE);
   }
 
   /** One more failure of the event that is the oldest of its lane. */
@@ -70,7 +76,7 @@ export class ReceiverState {
     const now = Math.round(this.clock.now());
     const head = before?.id === id ? { ...before, tries: before.tries + 1 } : { id, tries: 1, since: now };
     const written = `${head.id}|${head.tries}|${head.since}`;
-    await this.#set(['failedAt', now, 'why', why, `head:${lane}`, written]);
+    await this.#set(['failedAt', now, 'why', why, headField(lane), written]);
     return head;
   }
 
@@ -87,4 +93,11 @@ export class ReceiverState {
     await this.redis.call('HSET', [this.#key, ...fields], PATIENCE);
     await this.redis.call('PEXPIRE', [this.#key, LIFE], PATIENCE);
   }
+}
+
+const headField = (lane: string): string => `head:${lane}`;
+
+function readHead(text: string | null): Head | undefined {
+  const [id, tries, since] = (text ?? '').split('|');
+  return id === '' || id === undefined ? undefined : { id, tries: Number(tries), since: Number(since) };
 }

@@ -7,6 +7,7 @@ import type { LifecycleEvent } from '#usher/sessions';
 import { eventually, startRedis } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
 import { Queues } from '../queues/queues.js';
+import { DeadLetters } from './dead-letters.js';
 import { anEvent, startReceiver, type TestReceiver } from './for-tests.js';
 import { Webhooks } from './webhooks.js';
 
@@ -228,6 +229,58 @@ describe('Webhooks', () => {
       return one.taken().length > 0;
     });
     expect(await webhooks.welcomeBack('nobody')).toBe(false);
+  });
+
+  it('send all of a receiver’s dead letters again, in their order, and no other’s', async () => {
+    const webhooks = someWebhooks({ name: 'one', url: one.url });
+    const letters = new DeadLetters(redis, clock);
+    const events = few('00', 12);
+    for (const event of events) {
+      await letters.add('one', JSON.stringify(event), 'status 500');
+      await letters.add('two', JSON.stringify(anEvent('00', 'x')), 'status 500');
+    }
+    const listed = await webhooks.listDeadLetters({ receiver: 'one', limit: 5 });
+    expect(idsOf(listed.letters.map(({ event }) => event))).toEqual(idsOf(events).reverse().slice(0, 5));
+    const rest = await webhooks.listDeadLetters({ receiver: 'one', after: listed.next! });
+    expect(rest.letters).toHaveLength(7);
+    expect(rest.next).toBeUndefined();
+    expect(await webhooks.sendAllAgain('one')).toBe(12);
+    await eventually(() => one.taken().length >= 12);
+    expect(idsOf(one.taken())).toEqual(idsOf(events));
+    expect(await webhooks.deadLetterCount()).toBe(12);
+    expect([await webhooks.sendAllAgain('one'), await webhooks.sendAllAgain('two')]).toEqual([
+      0,
+      'no-receiver',
+    ]);
+  });
+
+  it('keep dead letters that could not be sent again: of a receiver that is gone, and beyond its backlog', async () => {
+    // 100 in 5 lanes.
+    const webhooks = someWebhooks({ name: 'one', url: one.url, backlog: 100 });
+    const letters = new DeadLetters(redis, clock);
+    for (const event of few('00', 25)) await letters.add('one', JSON.stringify(event), 'status 500');
+    one.answer = () => 410;
+    await webhooks.take('00', few('00', 1));
+    await eventually(() => webhooks.problems().length > 0);
+    const { id } = (await webhooks.listDeadLetters()).letters[0]!;
+    expect([await webhooks.sendAgain(id), await webhooks.sendAllAgain('one')]).toEqual(['gone', 'gone']);
+    one.answer = () => 500;
+    await webhooks.welcomeBack('one');
+    expect(await webhooks.sendAllAgain('one')).toBe(20);
+    expect([await webhooks.sendAgain(id), await webhooks.sendAllAgain('one')]).toEqual(['full', 'full']);
+    expect(await webhooks.deadLetterCount()).toBe(5);
+  });
+
+  it('say since when something cannot be delivered', async () => {
+    const webhooks = someWebhooks({ name: 'one', url: one.url }, { name: 'two', url: two.url });
+    one.answer = () => 500;
+    const before = clock.now();
+    for (const shard of ['00', '01']) await webhooks.take(shard, few(shard, 1));
+    await eventually(() => webhooks.statuses()[0]!.failingSince > 0);
+    expect(Math.abs(webhooks.statuses()[0]!.failingSince - before)).toBeLessThan(60_000);
+    expect(webhooks.statuses()[1]!.failingSince).toBe(0);
+    one.answer = () => 200;
+    await eventually(() => webhooks.statuses()[0]!.failingSince === 0, { withinMs: 20_000 });
   });
 
   it('follow no redirect', async () => {

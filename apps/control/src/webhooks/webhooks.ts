@@ -6,7 +6,7 @@ import { doubled } from '../queues/backoff.js';
 import type { JobQueue } from '../queues/job-queue.js';
 import type { Queues } from '../queues/queues.js';
 import { Courier, DeliveryError, type CourierCounts } from './courier.js';
-import { DeadLetters, type DeadLetterPage, type DeadLetterQuery } from './dead-letters.js';
+import { DeadLetters, type DeadLetter, type DeadLetterPage, type DeadLetterQuery } from './dead-letters.js';
 import { AGAIN, Outbox } from './outbox.js';
 import { receiverOf, type Receiver } from './receiver.js';
 import { ReceiverState, type ReceiverStatus } from './receiver-state.js';
@@ -18,6 +18,8 @@ const LONGEST_WAIT = 600_000;
 const FOR_EVER = 1_000_000;
 /** A receiver that took nothing for so long since it failed is worth a word, ms. */
 const FAILING = 60_000;
+/** Dead letters that are sent again by one call. */
+const SENT_TOGETHER = 500;
 
 export interface WebhooksParts {
   readonly configs: readonly WebhookConfig[];
@@ -40,7 +42,15 @@ export interface WebhookStatus extends ReceiverStatus {
   readonly name: string;
   /** Events that wait for it. */
   readonly waiting: number;
+  /** Since when something that waits cannot be delivered, cluster time, ms; 0: nothing is stuck. */
+  readonly failingSince: number;
 }
+
+/**
+ * Why a dead letter is not sent again: there is none of that id (any more); its webhook is no longer configured; its
+ * receiver is gone (410); so many are on their way again that another one would push the oldest out.
+ */
+export type NotSent = 'unknown' | 'no-receiver' | 'gone' | 'full';
 
 /** What is there for a lane's job. */
 interface Lane {
@@ -54,6 +64,7 @@ interface Desk {
   readonly courier: Courier;
   readonly queue: JobQueue<Lane>;
   waiting: number;
+  failingSince: number;
   status: ReceiverStatus;
 }
 
@@ -97,33 +108,45 @@ export class Webhooks {
     return this.#deadLetters.list(query);
   }
 
-  /**
-   * Sends a dead letter once more. `unknown`: there is no such letter (any more); `no-receiver`: its webhook is no longer
-   * configured. Rejects with InvalidDeadLetterError, or as Redis does.
-   */
-  async sendAgain(id: string): Promise<'sent' | 'unknown' | 'no-receiver'> {
+  /** Sends a dead letter once more. Rejects with InvalidDeadLetterError, or as Redis does. */
+  async sendAgain(id: string): Promise<'sent' | NotSent> {
     const letter = await this.#deadLetters.find(id);
     if (letter === undefined) return 'unknown';
-    const desk = this.#desks.get(letter.receiver);
-    if (desk === undefined) return 'no-receiver';
-    await desk.outbox.putAgain(JSON.stringify(letter.event));
-    await this.#deadLetters.remove(id);
-    await this.#begin(desk, AGAIN);
+    const desk = await this.#ready(letter.receiver);
+    if (typeof desk === 'string') return desk;
+    await this.#putAgain(desk, [letter]);
     return 'sent';
+  }
+
+  /**
+   * Sends a receiver's dead letters once more, the oldest first, as many as may wait there, 500 at most. Returns how many.
+   * Rejects as Redis does; what was sent by then is sent.
+   */
+  async sendAllAgain(name: string): Promise<number | NotSent> {
+    const desk = await this.#ready(name);
+    if (typeof desk === 'string') return desk;
+    const room = await desk.outbox.room(AGAIN);
+    const letters = await this.#deadLetters.oldest(name, Math.min(room, SENT_TOGETHER));
+    await this.#putAgain(desk, letters);
+    return letters.length;
   }
 
   /** A receiver that was gone (410) gets events again. Returns false where there is no such receiver. Rejects as Redis does. */
   async welcomeBack(name: string): Promise<boolean> {
     const desk = this.#desks.get(name);
-    await desk?.state.welcomeBack();
-    return desk !== undefined;
+    if (desk === undefined) return false;
+    await desk.state.welcomeBack();
+    // Other processes see it with their next look.
+    desk.status = { ...desk.status, gone: false };
+    return true;
   }
 
   /** As of the last look. */
   statuses(): WebhookStatus[] {
-    return Array.from(this.#desks.values(), ({ receiver: { name }, waiting, status }) => ({
+    return Array.from(this.#desks.values(), ({ receiver: { name }, waiting, failingSince, status }) => ({
       name,
       waiting,
+      failingSince,
       ...status,
     }));
   }
@@ -145,6 +168,23 @@ export class Webhooks {
 
   deadLetterCount(): Promise<number> {
     return this.#deadLetters.count();
+  }
+
+  /** The desk of a receiver that takes something again now, else why not. */
+  async #ready(name: string): Promise<Desk | NotSent> {
+    const desk = this.#desks.get(name);
+    if (desk === undefined) return 'no-receiver';
+    if ((await desk.state.status()).gone) return 'gone';
+    return (await desk.outbox.room(AGAIN)) > 0 ? desk : 'full';
+  }
+
+  /** What is told twice is sent twice: nothing is lost in between. */
+  async #putAgain(desk: Desk, letters: readonly DeadLetter[]): Promise<void> {
+    for (const { id, event } of letters) {
+      await desk.outbox.putAgain(JSON.stringify(event));
+      await this.#deadLetters.remove(id);
+    }
+    if (letters.length > 0) await this.#begin(desk, AGAIN);
   }
 
   #desk(receiver: Receiver): Desk {
@@ -170,7 +210,16 @@ export class Webhooks {
       // What came while the lane's last delivery was under way found its job still there.
       onEnd: ({ data }) => void this.#beginIfNeeded(desk, data.lane),
     });
-    const desk: Desk = { receiver, outbox, state, courier, queue, waiting: 0, status: UNKNOWN };
+    const desk: Desk = {
+      receiver,
+      outbox,
+      state,
+      courier,
+      queue,
+      waiting: 0,
+      failingSince: 0,
+      status: UNKNOWN,
+    };
     return desk;
   }
 
@@ -233,10 +282,12 @@ export class Webhooks {
     const { deliveredAt } = desk.status;
     desk.status = await desk.state.status();
     const lengths = await Promise.all(this.#lanes.map((lane) => desk.outbox.length(lane)));
+    const waiting = this.#lanes.filter((_, at) => lengths[at]! > 0);
+    desk.failingSince = await desk.state.failingSince(waiting);
     desk.waiting = lengths.reduce((sum, length) => sum + length, 0);
     // It takes something again: lanes that had failed too often to be tried soon need not wait.
     const isBack = desk.status.deliveredAt > deliveredAt;
-    for (const lane of this.#lanes.filter((_, at) => lengths[at]! > 0)) {
+    for (const lane of waiting) {
       await this.#begin(desk, lane);
       if (isBack) await desk.queue.promote(jobOf(lane));
     }
