@@ -12,7 +12,7 @@ import {
 import { PER_NAME } from './why-memory.js';
 import { parseRecord, type WhyRecord } from './why-record.js';
 
-const keepAnswers = script(import.meta.url, './keep-answers-2.lua');
+const keepAnswers = script(import.meta.url, './keep-answers-1.lua');
 const keepNotable = script(import.meta.url, './keep-notable-1.lua');
 
 /** Nobody waits for these, ms. */
@@ -44,10 +44,16 @@ export interface WhyStoreBounds {
   readonly notable: number;
 }
 
+/** One call of a script. */
 interface Batch {
   readonly script: RedisScript;
-  readonly keys: readonly string[];
+  readonly key: string;
   readonly args: RedisArg[];
+}
+
+/** Where an answer goes: what its script is called with, and what stands before the answer. */
+interface Place extends Batch {
+  readonly list?: string;
 }
 
 /** The answers of all gateways in Redis: bounded lists and streams, each with a TTL. Every method rejects when it is away. */
@@ -72,19 +78,23 @@ export class WhyStore {
     return this.#redis.away;
   }
 
-  /** Writes in one pipeline, one script call for each list. Rejects if any of it failed; then some may be written. */
+  /**
+   * Writes in one pipeline, one script call for all lists of a shard: a call for each list would cost Redis and us several
+   * times as much. Rejects if any of it failed; then some may be written.
+   */
   async write(outgoing: readonly Outgoing[]): Promise<void> {
     const batches = new Map<string, Batch>();
     for (const { record, concerned, plain } of outgoing) {
       const json = JSON.stringify(record);
-      for (const { key, ...batch } of this.#places(concerned, plain)) {
-        const known = batches.get(key) ?? batch;
-        batches.set(key, known);
+      for (const { list, ...batch } of this.#places(concerned, plain)) {
+        const known = batches.get(batch.key) ?? batch;
+        batches.set(batch.key, known);
+        if (list !== undefined) known.args.push(list);
         known.args.push(json);
       }
     }
-    const calls = Array.from(batches.values(), ({ script, keys, args }) =>
-      this.#redis.run(script, keys, args, WRITE_TIMEOUT),
+    const calls = Array.from(batches.values(), ({ script, key, args }) =>
+      this.#redis.run(script, [key], args, WRITE_TIMEOUT),
     );
     const failed = (await Promise.allSettled(calls)).find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
@@ -119,7 +129,7 @@ export class WhyStore {
     return records((await this.#redis.call('LRANGE', [key, 0, -1], READ_TIMEOUT)) as unknown[]);
   }
 
-  #places({ ip, namespace, user }: Concerned, plain: boolean): (Batch & { readonly key: string })[] {
+  #places({ ip, namespace, user }: Concerned, plain: boolean): Place[] {
     const shard = this.#shard(ip);
     const places = [this.#listPlace(shard, whyAddressKey(shard, ip))];
     if (user !== '') {
@@ -127,17 +137,16 @@ export class WhyStore {
       places.push(this.#listPlace(ofUser, whyUserKey(ofUser, namespace, user)));
     }
     if (!plain) {
-      const key = whyNotableKey(shard);
       const args = [Math.ceil(this.#bounds.notable / this.#bounds.shards), this.#bounds.ttl];
-      places.push({ key, script: keepNotable, keys: [key], args });
+      places.push({ script: keepNotable, key: whyNotableKey(shard), args });
     }
     return places;
   }
 
-  #listPlace(shard: string, key: string): Batch & { readonly key: string } {
+  #listPlace(shard: string, list: string): Place {
     const { ttl, lists, shards } = this.#bounds;
     const args = [PER_NAME, ttl, Math.ceil(lists / shards)];
-    return { key, script: keepAnswers, keys: [key, whyListsKey(shard)], args };
+    return { script: keepAnswers, key: whyListsKey(shard), args, list };
   }
 
   #shard(name: string): string {

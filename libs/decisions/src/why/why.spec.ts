@@ -368,6 +368,18 @@ describe('Why', () => {
     }
   });
 
+  it('loses nothing of others to a key that holds something else, and counts what may be lost', async () => {
+    const why = start({ shards: 1 });
+    await server.cli('SET', 'usher:why:{00}:ip:192.0.2.1', 'garbage');
+    why.record(check(), { decision: allowed });
+    why.record(check({ ip: '192.0.2.2' }), { decision: allowed });
+    await why.close();
+    expect(why.dropped).toBe(2);
+    const control = start({ shards: 1 });
+    expect((await control.byAddress('192.0.2.2')).answers).toHaveLength(1);
+    expect((await control.byUser('ns-portal', '42')).answers).toHaveLength(2);
+  });
+
   it('reads past what another version or a hand has left', async () => {
     const why = start({ shards: 1 });
     why.record(check(), { decision: denied });
