@@ -28,8 +28,20 @@ const handlers = controllers.flatMap((controller) => {
 });
 
 describe('the routes over what control does', () => {
-  it.each(['/cuts/given-up', '/outages'])('GET %s is answered by a running control', async (path) => {
-    expect((await ask(control.api.port, path, { token })).status).toBe(200);
+  it.each(['/cuts/given-up', '/outages', '/webhooks', '/webhooks/dead-letters'])(
+    'GET %s is answered by a running control',
+    async (path) => {
+      expect((await ask(control.api.port, path, { token })).status).toBe(200);
+    },
+  );
+
+  it('are in its OpenAPI document, what is no JSON too', async () => {
+    const { body } = await ask(control.api.port, '/openapi.json', { token: '' });
+    const paths = body.paths as Record<string, Record<string, { responses: Record<string, object> }>>;
+    expect(Object.keys(paths['/api/v1/webhooks/{name}/send-again'] ?? {})).toEqual(['post']);
+    expect(paths['/api/v1/outages/{id}/csv']?.['get']?.responses['200']).toMatchObject({
+      content: { 'text/csv': { example: expect.stringContaining('on trust') } },
+    });
   });
 
   it('have examples as their schemas say', () => {
