@@ -94,6 +94,7 @@ async function anApi(reply: () => EdgeApiReply): Promise<FakeEdgeApi> {
   return api;
 }
 
+/** Opened, and revoked. */
 async function opened(facts: Partial<Session> = {}): Promise<Session> {
   const openedAt = Date.now();
   const session: Session = {
@@ -111,7 +112,7 @@ async function opened(facts: Partial<Session> = {}): Promise<Session> {
     namespace: 'portal',
     user: '100500',
     sessionName: '',
-    state: 'active',
+    state: 'revoked',
     source: 'backend',
     presence: 'assumed',
     openedAt,
@@ -181,7 +182,7 @@ describe('an order to cut', () => {
     ]);
   });
 
-  it('for a session that is over cuts nobody, nor who has its name now', async () => {
+  it('for a session that is over cuts nobody, nor who has its name now, be it the same viewer', async () => {
     const asked: string[] = [];
     const cut = ({ fingerprint }: Session): Promise<CutResult> => {
       asked.push(fingerprint);
@@ -191,11 +192,14 @@ describe('an order to cut', () => {
     const over = await opened({ sessionId: '1', fingerprint: 'over' });
     const replaced = await opened({ sessionId: '2', fingerprint: 'replaced' });
     await registry.close(over, 'idle');
-    await opened({ sessionId: '2', fingerprint: 'another' });
+    await opened({ sessionId: '2', fingerprint: 'another', state: 'active' });
+    const back = await opened({ sessionId: '3', fingerprint: 'back' });
+    await opened({ sessionId: '3', fingerprint: 'back', state: 'active', openedAt: Date.now() + 60_000 });
     await job.requestCut(over, 'kicked');
     await job.requestCut(replaced, 'evicted');
-    await eventually(() => ended.length === 2, patience);
-    expect(ended.map(({ outcome }) => outcome.kind)).toEqual(['gone', 'gone']);
+    await job.requestCut(back, 'kicked');
+    await eventually(() => ended.length === 3, patience);
+    expect(ended.map(({ outcome }) => outcome.kind)).toEqual(['gone', 'gone', 'gone']);
     expect(asked).toEqual([]);
   });
 

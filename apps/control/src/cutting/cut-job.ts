@@ -58,7 +58,7 @@ class NotYetError extends Error {
 /**
  * Tells edges to cut sessions, from a queue that all controls share: for about a minute, with growing waits, then it is
  * given up and said. An edge that hangs delays no other. What is cut is the session that was meant: where the registry
- * has none of that name and fingerprint any more, nobody is cut.
+ * has none of that name and fingerprint any more, or it was let in again, nobody is cut.
  */
 export class CutJob {
   readonly #queue: JobQueue<CutOrder>;
@@ -113,7 +113,8 @@ export class CutJob {
     }
     try {
       const session = await this.parts.read(order);
-      if (session === undefined || session.fingerprint !== order.fingerprint) return { kind: 'gone' };
+      const isMeant = session?.state === 'revoked' && session.fingerprint === order.fingerprint;
+      if (!isMeant) return { kind: 'gone' };
       return await this.parts.cutters.cut(session, signal);
     } finally {
       leave();

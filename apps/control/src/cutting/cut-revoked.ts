@@ -33,7 +33,7 @@ export function afterCut(
   return async (order, outcome) => {
     const { edge, sessionId, fingerprint, reason } = order;
     if (outcome.kind === 'cut' || outcome.kind === 'gone') {
-      await registry.close(order, reason, { fingerprint });
+      await registry.close(order, reason, { fingerprint, ifRevoked: true });
       return;
     }
     const facts = { edge, sessionId, reason, outcome: outcome.kind, detail: outcome.detail };

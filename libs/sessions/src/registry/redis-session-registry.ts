@@ -53,7 +53,7 @@ type Ended = 'closed' | 'moved' | 'kept' | 'gone' | 'revoked' | 'over';
 /** What is to be closed, and why. */
 interface Closing {
   readonly reason: CloseReason;
-  readonly condition: 'any' | 'same' | 'other' | 'superseded';
+  readonly condition: 'any' | 'same' | 'revoked' | 'other' | 'superseded';
   readonly fingerprint: string;
   /** When the session was opened that is there instead, ms. */
   readonly openedAt?: number;
@@ -184,13 +184,14 @@ export class RedisSessionRegistry implements SessionRegistry {
   }
 
   /** Closes the session of this name, in whichever shard it is; false where there is none, or another one. */
-  async close(name: SessionName, reason: CloseReason, options: CloseOptions = {}): Promise<boolean> {
+  async close(
+    name: SessionName,
+    reason: CloseReason,
+    { fingerprint, ifRevoked = false }: CloseOptions & { readonly ifRevoked?: boolean } = {},
+  ): Promise<boolean> {
     const home = homeShardOf(name, this.shards);
-    const how: Closing = {
-      reason,
-      condition: options.fingerprint === undefined ? 'any' : 'same',
-      fingerprint: options.fingerprint ?? '',
-    };
+    const condition = fingerprint === undefined ? 'any' : ifRevoked ? 'revoked' : 'same';
+    const how: Closing = { reason, condition, fingerprint: fingerprint ?? '' };
     const [atHome, former] = await Promise.all([
       this.#closeIn(home, name, how, { isHome: true }),
       formerWhere(this.redis, name),

@@ -89,6 +89,21 @@ describe.each<[string, Partial<Session>]>([
     expect(await audit(redis, await keys())).toEqual([]);
   });
 
+  it('is closed after it was cut, unless the same viewer was let in again meanwhile', async () => {
+    const session = old(changes);
+    await registry.open(session);
+    const { fingerprint } = session;
+    expect(await registry.close(name, 'kicked', { fingerprint, ifRevoked: true })).toBe(false);
+    await registry.revoke(name, 'kicked');
+    expect(await registry.close(name, 'kicked', { fingerprint: 'another', ifRevoked: true })).toBe(false);
+    await registry.open(next(session));
+    expect(await registry.close(name, 'kicked', { fingerprint, ifRevoked: true })).toBe(false);
+    expect(await registry.find(session, fingerprint)).toMatchObject({ kind: 'same' });
+    await registry.revoke(name, 'kicked');
+    expect(await registry.close(name, 'kicked', { fingerprint, ifRevoked: true })).toBe(true);
+    expect(await registry.find(session, fingerprint)).toEqual({ kind: 'none' });
+  });
+
   it('is told with the facts that an end is told with, and when and why stands in the record', async () => {
     const session = old(changes);
     await registry.open(session);

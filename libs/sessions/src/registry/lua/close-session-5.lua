@@ -8,6 +8,7 @@
         long, ms  8 when the session was opened that is there instead ('' = none)
         condition  any         whatever it is
                    same        only with this fingerprint
+                   revoked     only with this fingerprint, and if it was revoked
                    other       only with another fingerprint
                    superseded  whatever it is: with this fingerprint it has moved to another shard (event
                                session.moved), with another one it is closed for the reason given
@@ -40,6 +41,7 @@ end
 -- What an expired record left in the indexes is the sweep's.
 if not hash then return { 'gone', where } end
 if condition == 'same' and not same then return { 'kept', where } end
+if condition == 'revoked' and not (same and hash.state == 'revoked') then return { 'kept', where } end
 if condition == 'other' and same and not isRevoked then return { 'kept', where } end
 if condition == 'superseded' and same and not isRevoked then reason = 'moved' end
 forget(member, hash, reason, clusterTime(), kept)
