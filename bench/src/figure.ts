@@ -38,7 +38,27 @@ export interface Effort {
   readonly warm: number;
   /** Sessions that memory is measured with. */
   readonly sessions: number;
+  /** Kicks, and holds, that are followed to the gateways. */
+  readonly changes: number;
+  /** Sessions that are asked about again. */
+  readonly renewals: number;
 }
 
-export const FULL: Effort = { name: 'full', repetitions: 5, seconds: 4, warm: 1, sessions: 100_000 };
-export const QUICK: Effort = { name: 'quick', repetitions: 3, seconds: 1, warm: 0.4, sessions: 5_000 };
+export const FULL: Effort = {
+  name: 'full',
+  repetitions: 5,
+  seconds: 4,
+  warm: 1,
+  sessions: 100_000,
+  changes: 200,
+  renewals: 5_000,
+};
+export const QUICK: Effort = {
+  name: 'quick',
+  repetitions: 3,
+  seconds: 1,
+  warm: 0.4,
+  sessions: 5_000,
+  changes: 30,
+  renewals: 1_000,
+};

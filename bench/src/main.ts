@@ -3,8 +3,12 @@ import { parseArgs } from 'node:util';
 import { FULL, QUICK, type Effort, type Figures } from './figure.js';
 import { busRoundTrips } from './figures/bus-round-trips.js';
 import { cachedCheck } from './figures/cached-check.js';
+import { kickLatency } from './figures/kick-latency.js';
 import { memory } from './figures/memory.js';
 import { opensWithLimit } from './figures/opens-with-limit.js';
+import { recheck } from './figures/recheck.js';
+import { refresh } from './figures/refresh.js';
+import { sessionsPage } from './figures/sessions-page.js';
 import { startToFirstAnswer } from './figures/start-to-first-answer.js';
 import { uncachedCheck } from './figures/uncached-check.js';
 import { machine, versions } from './machine.js';
@@ -16,6 +20,10 @@ const PARTS: Readonly<Record<string, (effort: Effort) => Promise<Figures>>> = {
   busRoundTrips,
   memory,
   opensWithLimit,
+  kickLatency,
+  sessionsPage,
+  refreshPer100k: refresh,
+  recheck,
   startToFirstAnswer,
 };
 /** From dist/bench/src/. */

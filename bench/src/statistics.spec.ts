@@ -1,5 +1,5 @@
 import { compared, inTurns } from './pairs.js';
-import { median, Samples } from './statistics.js';
+import { median, mostWithin, Samples } from './statistics.js';
 
 describe('medians', () => {
   it.each([
@@ -28,6 +28,18 @@ describe('percentiles', () => {
     for (let i = 1; i <= 200_000; i += 1) samples.add(i);
     expect(samples.count).toBe(200_000);
     expect(samples.latency().p50).toBe(100_000);
+  });
+});
+
+describe('the busiest window', () => {
+  it.each([
+    [[], 10, 0],
+    [[5], 10, 1],
+    [[0, 10, 20, 30], 10, 1],
+    [[0, 9.9, 20, 29, 29.5], 10, 3],
+    [[40, 0, 1, 45, 44, 2], 10, 3],
+  ])('of %j and width %d holds %d', (instants, width, most) => {
+    expect(mostWithin(instants, width)).toBe(most);
   });
 });
 

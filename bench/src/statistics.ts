@@ -20,6 +20,17 @@ export function percentile(sorted: Float64Array, share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
+/** How many of these instants lie in the window of this width that holds most of them; its end is no part of it. */
+export function mostWithin(instants: readonly number[], width: number): number {
+  const sorted = Float64Array.from(instants).sort();
+  let most = 0;
+  for (let first = 0, end = 0; first < sorted.length; first += 1) {
+    while (end < sorted.length && sorted[end]! < sorted[first]! + width) end += 1;
+    most = Math.max(most, end - first);
+  }
+  return most;
+}
+
 /** Milliseconds. */
 export interface Latency {
   readonly p50: number;

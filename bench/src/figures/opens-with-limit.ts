@@ -4,17 +4,11 @@ import { DeviceSlots, RedisSessionRegistry } from '#usher/sessions';
 import type { Effort, Figures } from '../figure.js';
 import { compared, inTurns } from '../pairs.js';
 import { startRedis } from '../processes/redis.js';
+import { clock, DEVICES, LIFE, sessionOf, SHARDS, TIMEOUT } from './sessions.js';
 
 const IN_FLIGHT = 128;
+/** Of a user with four devices: the last is one too many. */
 const CAP = 3;
-/** Of each user: the last is one too many. */
-const DEVICES = 4;
-/** Milliseconds. */
-const LIFE = 14_400_000;
-/** A busy machine loses no command. */
-const TIMEOUT = 10_000;
-
-const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
 /**
  * Opens of users with a cap of 3, each by four devices at once: a place is asked for, and where there is one, the session
@@ -54,8 +48,8 @@ export async function opensWithLimit({ repetitions, seconds, warm }: Effort): Pr
 }
 
 function opensOn(redis: RedisClient) {
-  const registry = new RedisSessionRegistry(redis, clock, { shards: 16 });
-  const slots = new DeviceSlots(redis, { shards: 16, life: LIFE });
+  const registry = new RedisSessionRegistry(redis, clock, { shards: SHARDS });
+  const slots = new DeviceSlots(redis, { shards: SHARDS, life: LIFE });
   let count = 0;
   let refused = 0;
   let asked = 0;
@@ -85,33 +79,5 @@ function opensOn(redis: RedisClient) {
       await Promise.all(Array.from({ length: IN_FLIGHT }, one));
       return (done * 1_000) / (performance.now() - started);
     },
-  };
-}
-
-/** Four in a row are of one user. */
-function sessionOf(count: number): Session {
-  const user = String(100_000 + Math.floor(count / DEVICES));
-  const now = clock.now();
-  return {
-    edge: `astra-${count % 20}`,
-    sessionId: String(count),
-    fingerprint: String(count).padStart(26, 'f'),
-    viewerKey: String(count % DEVICES).repeat(26),
-    channel: `a${count % 300}`,
-    ip: '192.0.2.7',
-    userAgent: 'VLC/3.0.18 LibVLC/3.0.18',
-    host: 'live.example.com',
-    path: '/play/a001/index.m3u8',
-    dialect: 'astra',
-    backend: 'portal',
-    namespace: 'portal',
-    user,
-    sessionName: user,
-    state: 'active',
-    source: 'backend',
-    presence: 'assumed',
-    openedAt: now,
-    authorizedUntil: 0,
-    aliveUntil: now + LIFE,
   };
 }

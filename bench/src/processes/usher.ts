@@ -16,6 +16,9 @@ const READY_WITHIN = 20_000;
 export interface UsherOptions {
   readonly redisUrl: string;
   readonly backendPort: number;
+  /** Further settings of the backend, and of control. */
+  readonly backend?: Readonly<Record<string, unknown>>;
+  readonly control?: Readonly<Record<string, unknown>>;
 }
 
 export interface Memory {
@@ -27,8 +30,10 @@ export interface Memory {
 
 /** A real process of Usher. */
 export interface UsherProcess {
-  /** The edges' port; of a gateway. */
+  /** Of a gateway the edges' port, of control the operators'. */
   readonly port: number;
+  /** Its `data` folder. */
+  readonly data: string;
   /** Checks answered so far, by the rung that answered. */
   answersBySource(): Promise<ReadonlyMap<string, number>>;
   /** What it says is broken. */
@@ -37,12 +42,17 @@ export interface UsherProcess {
   stop(): Promise<void>;
 }
 
-/** Starts a gateway or a worker, and waits until it is ready. */
-export async function startUsher(role: 'gateway' | 'worker', options: UsherOptions): Promise<UsherProcess> {
+/** Starts one process of a role, and waits until it is ready. */
+export async function startUsher(
+  role: 'gateway' | 'worker' | 'control',
+  options: UsherOptions,
+): Promise<UsherProcess> {
   const dir = await mkdtemp(join(tmpdir(), 'usher-bench-'));
   const [port, healthPort] = [await freePort(), await freePort()];
   const file = join(dir, 'usher.json');
-  await writeFile(file, JSON.stringify(configuration(options, dir, port, healthPort)));
+  const listening = { ...options, control: { ...options.control, listen: `127.0.0.1:${port}` } };
+  const own = role === 'control' ? listening : options;
+  await writeFile(file, JSON.stringify(configuration(own, dir, port, healthPort)));
   const child = startNode(USHER_MAIN, ['start', role, '--config', file], {
     execArgv: ['--import', PROBE.href],
     cwd: dir,
@@ -51,6 +61,7 @@ export async function startUsher(role: 'gateway' | 'worker', options: UsherOptio
   await ready(child, health, role);
   return {
     port,
+    data: dir,
     answersBySource: async () => bySource(await health('/metrics')),
     problems: async () => problemsIn(await health('/health/ready')),
     memory: async () => {
@@ -67,7 +78,7 @@ export async function startUsher(role: 'gateway' | 'worker', options: UsherOptio
 
 /** A configuration file; JSON is YAML too. */
 export function configuration(
-  { redisUrl, backendPort }: Partial<UsherOptions>,
+  { redisUrl, backendPort, backend, control }: Partial<UsherOptions>,
   data: string,
   port: number,
   healthPort: number,
@@ -79,11 +90,13 @@ export function configuration(
     ...(redisUrl === undefined ? {} : { redis: { url: redisUrl } }),
     gateway: { listen: `127.0.0.1:${port}` },
     health: { gateway: health, worker: health, control: health },
-    control: { listen: '127.0.0.1:0' },
+    control: { listen: '127.0.0.1:0', ...control },
     log: { level: 'warn', format: 'json' },
     edges: Object.fromEntries(EDGES.map((edge) => [edge, {}])),
     // The figures are about Usher: the backend shall not be what bounds them.
-    backends: { portal: { type: 'http', url: `http://127.0.0.1:${backendPort}/check`, maxCalls: 1000 } },
+    backends: {
+      portal: { type: 'http', url: `http://127.0.0.1:${backendPort}/check`, maxCalls: 1000, ...backend },
+    },
   };
 }
 
