@@ -55,6 +55,7 @@ describe('docs/api.md', () => {
       control: { listen: `127.0.0.1:${port}` },
       edges: { 'astra-1': {} },
       backends: { portal: { type: 'http', url: `${portal.url}/check` } },
+      webhooks: [{ name: 'billing', url: `${portal.url}/events`, secret: 'a secret of sixteen characters' }],
     });
     token = (await readFile(join(usher.data, 'admin-token'), 'utf8')).trim();
     await usher.check();
