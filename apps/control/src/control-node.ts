@@ -17,6 +17,7 @@ export type ControlNode = Pick<
   | 'known'
   | 'holds'
   | 'switches'
+  | 'canaries'
   | 'refresh'
   | 'sealer'
   | 'bus'

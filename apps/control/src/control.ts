@@ -9,6 +9,8 @@ import { METRICS, NestLog, type HealthContribution, type Metrics } from '#usher/
 import { countSessions, SweepJob, ListJob } from '#usher/sessions';
 import { startApi, type Api } from './api/api.js';
 import { controlRoutes } from './api/control-routes.js';
+import { CanaryJob } from './canaries/canary-job.js';
+import { canaryJob } from './canaries/canaries.js';
 import type { ControlNode } from './control-node.js';
 import { afterCut, cutRevoked } from './cutting/cut-revoked.js';
 import { CUTTING, openCutting, type Cutting } from './cutting/cutting.js';
@@ -85,10 +87,11 @@ export class ControlModule {
         },
         { provide: RenewalJob, useFactory: () => renewalJob(node, revoking(node)) },
         { provide: LimitsJob, useFactory: () => limitsJob(node) },
+        { provide: CanaryJob, useFactory: () => canaryJob(node) },
         {
           provide: Jobs,
           useFactory: (...jobs: Job[]) => new Jobs(jobs),
-          inject: [ListJob, SweepJob, LimitsJob, RenewalJob],
+          inject: [ListJob, SweepJob, LimitsJob, RenewalJob, CanaryJob],
         },
       ],
     };
@@ -117,6 +120,10 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
   const { counts } = app.get(LimitsJob);
   metrics.read(METRICS.limitSurplus, () =>
     Object.entries(counts).map(([mode, value]) => ({ value, labels: { mode } })),
+  );
+  const canaries = app.get(CanaryJob);
+  metrics.read(METRICS.canaries, () =>
+    Object.entries(canaries.counts).map(([result, value]) => ({ value, labels: { result } })),
   );
   metrics.read(METRICS.sessions, async () => {
     const { presence } = await countSessions(node.redis, node.registry.shards);

@@ -55,7 +55,7 @@ export class Announcer {
 
   suspicious(backend: string, suspicion: Suspicion | undefined): void {
     if (suspicion === undefined) this.log.info({ backend }, `${backend} answers as usual again`);
-    else this.log.warn({ backend, ...suspicion }, `backend.suspicious: ${backend} answers unlike itself`);
+    else this.log.warn({ backend, ...suspicion }, `backend.suspicious: ${backend} ${whatIsWrong(suspicion)}`);
     this.emitter.emit('suspicious', backend, suspicion);
   }
 
@@ -78,4 +78,14 @@ export class Announcer {
   gap(): void {
     this.emitter.emit('gap');
   }
+}
+
+function whatIsWrong(suspicion: Suspicion): string {
+  if (suspicion.kind !== 'canary') return 'answers unlike itself';
+  const { wrong, proven } = suspicion;
+  const words = wrong.map((name) =>
+    name === 'allow' ? 'refuses its must-allow canary' : 'allows its must-deny canary',
+  );
+  const doubt = proven.length < wrong.length ? '; never answered rightly: perhaps the canary is wrong' : '';
+  return `${words.join(' and ')}${doubt}`;
 }

@@ -1,4 +1,5 @@
 export type { Announcer } from './announcer.js';
+export type { ClusterCanaries } from './cluster-canaries.js';
 export { clusterHolds } from './cluster-holds.js';
 export type { ClusterHolds } from './cluster-holds.js';
 export { clusterSwitches, SwitchNameError, switchSentence } from './cluster-switches.js';
@@ -13,6 +14,7 @@ export type { Role } from './peers.js';
 export type { Settle } from './settlement.js';
 export type { QuestionCodec } from './question-codec.js';
 export { openRenewal, renewals } from './renewals.js';
+export { tellSuspicion } from './suspicion-events.js';
 export { userRefresh } from './user-refresh.js';
 export type { Refreshed, RefreshedUser, RefreshUser } from './user-refresh.js';
 export { startNode } from './start-node.js';

@@ -36,6 +36,12 @@ function readBackends(node: ClusterNode, metrics: Metrics): void {
   metrics.read(METRICS.backendInFlight, () =>
     statuses().map(({ backend, inFlight }) => ({ value: inFlight, labels: { backend } })),
   );
+  metrics.read(METRICS.suspicious, () =>
+    statuses().map(({ backend, suspicion }) => ({
+      value: suspicion === undefined ? 0 : 1,
+      labels: { backend },
+    })),
+  );
   metrics.read(METRICS.switched, () =>
     Array.from(node.switches.all(), ({ kind, name, mode }) => {
       const isBackend = kind === 'backend';

@@ -84,6 +84,14 @@ describe('what an allow means', () => {
     expect(tried).toEqual({ open: 0, remember: 0 });
   });
 
+  it('is nothing where it was said to a canary', () => {
+    const { settle, tried } = settlementWhere(0);
+    settle(check, identity, allow, { canary: true });
+    expect(tried).toEqual({ open: 0, remember: 0 });
+    settle(check, identity, allow);
+    expect(tried).toEqual({ open: 1, remember: 1 });
+  });
+
   it.each([0, 1, 2])('is written down, though Redis is too slow for it %d times', async (times) => {
     const { settle, written, said } = settlementWhere(times);
     settle(check, identity, allow);

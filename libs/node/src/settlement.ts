@@ -26,12 +26,12 @@ export interface SettlementParts {
   readonly renewals: Renewals;
 }
 
-export type AsAsked = Pick<Question, 'unguarded' | 'unopened' | 'renews'>;
+export type AsAsked = Pick<Question, 'unguarded' | 'canary' | 'unopened' | 'renews'>;
 
 /**
  * Writes down what an answer means: the session of an allow, and that its viewer is known. Not waited for. As it was
  * asked: `unguarded`, the answer goes to the edge as it is, whatever holds say, and nobody asks again; `unopened`, who asked
- * opens the session; `renews`, it is the session that is there.
+ * opens the session; `renews`, it is the session that is there; `canary`, it is nobody's.
  */
 export type Settle = (check: Check, identity: Identity, answer: BackendAnswer, asked?: AsAsked) => void;
 
@@ -50,9 +50,9 @@ export function settlement({
 }: SettlementParts): Settle {
   const traits = traitsOf(config);
   const life = { assumedLife: config.gateway.assumedLife };
-  return (check, identity, answer, { unguarded = false, unopened = false, renews } = {}) => {
+  return (check, identity, answer, { unguarded = false, canary = false, unopened = false, renews } = {}) => {
     // What a dialect means that only a later version speaks is known to the gateway that asked.
-    if (answer.kind !== 'allow' || !Object.hasOwn(DIALECTS, check.dialect)) return;
+    if (canary || answer.kind !== 'allow' || !Object.hasOwn(DIALECTS, check.dialect)) return;
     const { habit } = DIALECTS[check.dialect];
     const now = clock.now();
     const session = {

@@ -1,5 +1,5 @@
 import { createAdapter, GatedBackends, openGates, type Adapter, type BreakerEvent } from '#usher/backends';
-import type { BreakerRecord, Gates } from '#usher/backends';
+import type { BreakerRecord, Gates, Suspicion } from '#usher/backends';
 import { BUS_REDIS_OPTIONS, Membership, StreamClient, type ConnectionFactory } from '#usher/bus';
 import type { Config } from '#usher/config';
 import type {
@@ -18,6 +18,7 @@ import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } f
 import { EventWriter, RedisKnownViewers, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
 import { Announcer } from './announcer.js';
 import { breakerEvents } from './breaker-events.js';
+import { clusterCanaries, type ClusterCanaries } from './cluster-canaries.js';
 import { clusterHolds, type ClusterHolds } from './cluster-holds.js';
 import { clusterSwitches, type ClusterSwitches } from './cluster-switches.js';
 import { peersOf, type Role } from './peers.js';
@@ -27,6 +28,7 @@ import { patientKnownViewers, patientRegistry } from './patient-writes.js';
 import { renewals } from './renewals.js';
 import { questionCodec, type QuestionCodec } from './question-codec.js';
 import { settlement, type Settle } from './settlement.js';
+import { suspicionEvents } from './suspicion-events.js';
 import { timedAdapter } from './timed-adapter.js';
 import { userRefresh, type RefreshedUser, type RefreshUser } from './user-refresh.js';
 
@@ -74,6 +76,8 @@ export interface ClusterNode {
   readonly holds: ClusterHolds;
   /** Which backends and routes operators took out of use until a time. */
   readonly switches: ClusterSwitches;
+  /** Which backends answer the operator's own requests wrongly. */
+  readonly canaries: ClusterCanaries;
   /** Every process forgets what it keeps of a user: he paid, or was cut off, this minute. */
   readonly refresh: RefreshUser;
   /** Lifecycle events that no script writes. */
@@ -132,6 +136,11 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   const refresh = userRefresh({ config, redis, bus, clock, onRefreshed });
   const identities = identified();
   const tellTurn = breakerEvents(events);
+  const tellOfGuard = suspicionEvents({ events, clock, by: id });
+  // Guard and canaries suspect each for itself: the end of one is not the end of both.
+  const suspected = (backend: string, suspicion: Suspicion | undefined): void =>
+    news.suspicious(backend, suspicion ?? gates.gates.get(backend)?.status().suspicion);
+  const canaries = clusterCanaries({ config, redis, bus, clock, log, onChange: suspected });
   const gates = openGates({
     config,
     adapters: [...adapters.values()],
@@ -155,7 +164,11 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     onChange: (backend: string, now: BreakerRecord, before: BreakerRecord) =>
       news.breaker(backend, now, before),
     isSwitched: (backend) => switches.ofBackend(backend) !== undefined,
-    onSuspicious: (backend, suspicion) => news.suspicious(backend, suspicion),
+    onSuspicious: (backend, suspicion) => {
+      suspected(backend, suspicion);
+      tellOfGuard(backend, suspicion);
+    },
+    canaries: (backend) => canaries.ofBackend(backend),
     onIsolated: (backend: string, isolated: boolean) => news.isolated(backend, isolated),
   });
   bus.events.on(BREAKER, (event) => gates.board.heard(event as BreakerEvent));
@@ -165,15 +178,17 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     void gates.board.reread();
     void holds.look();
     void switches.look();
+    void canaries.look();
   });
   bus.events.start();
   await Promise.all([
     membership.start(),
     bus.connect().catch(() => undefined),
     gates.board.start(),
-    // Whoever is held is refused from the first check on, and what is switched is not asked.
+    // Whoever is held is refused from the first check on, what is switched is not asked, what is suspicious not believed.
     holds.look(),
     switches.look(),
+    canaries.look(),
   ]);
   return {
     id,
@@ -198,6 +213,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     patient,
     holds,
     switches,
+    canaries,
     refresh,
     events,
     renewals: renewed,
@@ -207,6 +223,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
       gates.board.stop();
       holds.stop();
       switches.stop();
+      canaries.stop();
       await membership.leave();
       await bus.close();
       await Promise.all([...adapters.values()].map((adapter) => adapter.close()));

@@ -76,6 +76,9 @@ const breakerFacts = {
   by: text.optional().describe('The process that said so.'),
 };
 
+/** A backend may be suspicious to both, or to one. */
+const seenBy = z.enum(['guard', 'canaries']);
+
 const asked = {
   asked: text.optional().describe('So many were asked about.'),
   refused: text.optional().describe('So many of them were refused.'),
@@ -155,6 +158,39 @@ export const EVENTS: Readonly<Record<string, Description>> = {
   'breaker.half-open': { about: 'A suspended backend is being probed.', facts: breakerFacts },
   'breaker.ramping': { about: 'A backend answers again, and is asked more and more.', facts: breakerFacts },
   'breaker.closed': { about: 'A backend is asked as ever.', facts: breakerFacts },
+  'backend.suspicious': {
+    about:
+      'A backend’s answers are clean, and unlike it: one process’s guard says so (at most once a minute), or its canaries do, in the whole cluster.',
+    facts: {
+      backend: text,
+      seenBy: seenBy.describe('By what it is seen.'),
+      kind: text.describe(
+        'known-denied: it refuses those whom it knew. all-allowed: it refuses almost nobody any longer. canary: it answers canaries wrongly.',
+      ),
+      percent: text.optional().describe('Guard: of the last minute’s answers so many percent are denials.'),
+      usual: text.optional().describe('Guard: … and usually.'),
+      answers: text.optional().describe('Guard: in the last minute.'),
+      wrong: text
+        .optional()
+        .describe('Canaries: allow (the must-allow is denied), deny (the must-deny is allowed), or both.'),
+      proven: text
+        .optional()
+        .describe(
+          'Canaries: those of them that were answered rightly once; the others may be wrong themselves.',
+        ),
+      since: instant.optional(),
+      by: text.optional().describe('The process that says so.'),
+    },
+  },
+  'backend.trusted-again': {
+    about:
+      'What made a backend suspicious is over: for the guard of the process that said so, or for its canaries.',
+    facts: {
+      backend: text,
+      seenBy: seenBy.describe('By what it was seen.'),
+      by: text.optional().describe('The process that says so.'),
+    },
+  },
   'outage.started': { about: 'Viewers are let in without a decision from now on.', facts: outageFacts },
   'outage.expiring': {
     about: 'A limit of letting in on trust is near.',

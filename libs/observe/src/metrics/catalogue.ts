@@ -90,6 +90,18 @@ export const METRICS = {
     kind: 'gauge',
     labels: ['backend', 'route', 'mode'],
   }),
+  suspicious: define({
+    name: 'usher_backend_suspicious',
+    help: '1 while the backend’s answers are unlike it, by this process’s guard or by its canaries.',
+    kind: 'gauge',
+    labels: ['backend'],
+  }),
+  canaries: define({
+    name: 'usher_canaries_total',
+    help: 'Canaries that were sent (control only): right, wrong, unavailable.',
+    kind: 'counter',
+    labels: ['result'],
+  }),
   backendCalls: define({
     name: 'usher_backend_calls_total',
     help: 'Questions for a backend by how they ended: allow, deny, or why no answer could be had.',

@@ -1,0 +1,108 @@
+import { CanaryKeeper, isSameSuspicion, suspicionOf, type CanarySuspicion } from '#usher/backends';
+import type { StreamClient } from '#usher/bus';
+import type { Config } from '#usher/config';
+import type { Clock, Log } from '#usher/domain';
+import type { RedisClient } from '#usher/redis';
+
+/** Tells every process to look at what canaries have shown. */
+const CHANGED = 'canaries.changed';
+/** A suspicion is looked at again before its time is up, but not more often than this, ms. */
+const LOOK_LEAST = 1_000;
+
+/** What the canaries of backends show, as this process knows it. */
+export interface ClusterCanaries {
+  /** Undefined: they are right, it has none, or nobody sends them any more. */
+  ofBackend(backend: string): CanarySuspicion | undefined;
+  /** Another one is wrong, or right again: every process looks. Never rejects. */
+  changed(): Promise<void>;
+  /** Reads what is true; never rejects. */
+  look(): Promise<void>;
+  stop(): void;
+}
+
+export interface ClusterCanariesParts {
+  readonly config: Pick<Config, 'backends'>;
+  readonly redis: RedisClient;
+  readonly bus: StreamClient;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told once in each process; undefined: they are right again. */
+  readonly onChange: (backend: string, suspicion: CanarySuspicion | undefined) => void;
+}
+
+/** Follows what canaries show; while Redis is away what is known stands until its time is up. */
+export function clusterCanaries(parts: ClusterCanariesParts): ClusterCanaries {
+  const { config, redis, bus, clock, log, onChange } = parts;
+  const backends = Object.keys(config.backends).filter(
+    (name) => config.backends[name]!.canaries !== undefined,
+  );
+  const keeper = new CanaryKeeper(redis);
+  const known = new Map<string, CanarySuspicion>();
+  let looking: Promise<void> | undefined;
+  let again = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  function follow(backend: string, read: CanarySuspicion | undefined): void {
+    const now = read !== undefined && read.until > clock.now() ? read : undefined;
+    const before = known.get(backend);
+    if (now === undefined) known.delete(backend);
+    else known.set(backend, now);
+    if (!isSameSuspicion(before, now)) onChange(backend, now);
+  }
+
+  async function lookAt(backend: string): Promise<void> {
+    try {
+      follow(backend, suspicionOf(await keeper.read(backend)));
+    } catch (error) {
+      log.debug({ error, backend }, 'what canaries show could not be read');
+      follow(backend, known.get(backend));
+    }
+  }
+
+  async function lookUntilQuiet(): Promise<void> {
+    do {
+      again = false;
+      await Promise.all(backends.map(lookAt));
+    } while (again && !stopped);
+    waitForEnd();
+  }
+
+  /** Whoever sends canaries renews what they show, without telling. */
+  function waitForEnd(): void {
+    clearTimeout(timer);
+    if (known.size === 0 || stopped) return;
+    const left = Math.min(...Array.from(known.values(), ({ until }) => until)) - clock.now();
+    timer = setTimeout(() => void look(), Math.max(LOOK_LEAST, left / 2)).unref();
+  }
+
+  function look(): Promise<void> {
+    if (looking !== undefined) {
+      again = true;
+      return looking;
+    }
+    looking = lookUntilQuiet().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  }
+
+  bus.events.on(CHANGED, () => void look());
+  return {
+    ofBackend: (backend) => {
+      const suspicion = known.get(backend);
+      return suspicion !== undefined && suspicion.until > clock.now() ? suspicion : undefined;
+    },
+    changed: async () => {
+      bus.emit(CHANGED, {}).subscribe({
+        error: (error: unknown) => log.debug({ error }, 'what canaries show could not be told'),
+      });
+      await look();
+    },
+    look,
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
