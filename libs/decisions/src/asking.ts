@@ -19,6 +19,8 @@ const ASKING_MARGIN = 75;
 export interface Asking {
   readonly answer: BackendAnswer;
   readonly source: 'backend' | 'direct';
+  /** `KeptDecisions.version` when it was asked. */
+  readonly version?: number;
 }
 
 /** What the breaker gives a question on its way. */

@@ -38,6 +38,27 @@ describe('after a refresh of a user', () => {
     expect(await sources(world)).toBe('allow backend');
   });
 
+  it('… nor by who came after it, and shared the question that was under way', async () => {
+    const world = ladderOf();
+    let answered: (answer: ReturnType<typeof deny>) => void = () => undefined;
+    world.said.answer = new Promise((resolve) => {
+      answered = resolve;
+    });
+    const first = sources(world);
+    await new Promise(setImmediate);
+    refresh(world);
+    const second = world.ladder.decide(world.context({ sessionId: '43' }));
+    await new Promise(setImmediate);
+    answered(deny());
+    expect(await first).toBe('deny backend');
+    const { decision, kept } = await second;
+    expect(decision.allow).toBe(false);
+    expect(world.told.busQuestions).toHaveLength(1);
+    expect(world.kept.isFresh(kept!)).toBe(false);
+    world.said.answer = allow({ user: 'anna' });
+    expect(await sources(world, { sessionId: '43' })).toBe('allow backend');
+  });
+
   it('his session is asked about again where the credential may be used again: a denial ends it', async () => {
     const world = ladderOf({ credential: 'reusable' });
     world.said.answer = allow({ user: 'anna' });

@@ -200,12 +200,17 @@ export class Ladder {
     }
     context.unopened = this.parts.limiting?.mayRefuse(context.route);
     const key = this.parts.questionKey(context, target);
-    const ask = (): Promise<Asking> => this.parts.asker.ask(context, target);
+    const ask = async (): Promise<Asking> => {
+      const { version } = this.parts.kept;
+      return { ...(await this.parts.asker.ask(context, target)), version };
+    };
     let flight = await this.parts.flights.share(key, ask);
     // The time of the one who asked was up; there may be some left here.
     if (!flight.leader && isOutOfTime(flight.value)) flight = await this.parts.flights.share(key, ask);
     const { leader, value } = flight;
     const { answer, source } = value;
+    // It may have been under way already when this check was looked at.
+    context.version = value.version;
     if (answer.kind === 'unavailable') return this.standIn(context, answer);
     const credential = this.parts.backends.get(answer.backend)?.credential ?? 'once';
     // It was asked before a refresh of its user: others ask for themselves.
