@@ -110,17 +110,32 @@ export class CheckDoor {
   }
 
   private contextOf(
-    { givenSessionId, byHand: _, ...facts }: EdgeFacts,
+    facts: EdgeFacts,
     edge: KnownEdge,
     dialect: Dialect,
     id: string,
     arrived: number,
   ): CheckContext {
     const { routeOf, backends, deadline } = this.parts;
-    const unidentified = { ...facts, id, edge: edge.name };
-    const route = routeOf(unidentified);
+    const { channel, ip, path, userAgent, host, origin, query, givenSessionId } = facts;
+    const asked = {
+      id,
+      edge: edge.name,
+      dialect: facts.dialect,
+      channel,
+      ip,
+      path,
+      userAgent,
+      host,
+      origin,
+      query,
+    };
+    const route = routeOf(asked);
+    const { check, identity, credential } = identify(asked, givenSessionId, route, backends);
     return {
-      ...identify(unidentified, givenSessionId, route, backends),
+      check,
+      identity,
+      credential,
       route,
       habit: dialect.habit,
       opensWhenAlone: dialect.opensWhenAlone,
