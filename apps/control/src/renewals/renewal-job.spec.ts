@@ -9,7 +9,7 @@ import {
 import { openRenewal, renewals } from '#usher/node';
 import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
 import { RedisSessionRegistry, RenewalStore } from '#usher/sessions';
-import { startRedis, type RedisProcess } from '#usher/testing';
+import { eventually, startRedis, type RedisProcess } from '#usher/testing';
 import { RenewalJob } from './renewal-job.js';
 
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -120,6 +120,10 @@ async function makeDue(sessionId: string): Promise<void> {
   await store.again(registry.shardOf(sessionOf(sessionId)), sessionOf(sessionId), Date.now() - 1);
 }
 
+async function makeDueIn(shard: string): Promise<void> {
+  await store.again(shard, sessionOf('1'), Date.now() - 1);
+}
+
 describe('a session whose credential may be used again', () => {
   it('is due a tenth of its time before it is up, with jitter, and its question lies sealed', async () => {
     const session = sessionOf('1', { authorizedUntil: Date.now() + 100_000 });
@@ -190,6 +194,21 @@ describe('a session whose credential may be used again', () => {
     expect(await redis.call('KEYS', ['usher:due:*'])).toEqual([]);
   });
 
+  it('that has moved to the shard of its user is asked about from there alone', async () => {
+    const { job, asked } = world('allow');
+    await keep(sessionOf('1', { user: '' }));
+    await makeDueIn(registry.shardOf(sessionOf('1', { user: '' })));
+    const user = ['a', 'b', 'c', 'd', 'e', 'f'].find(
+      (name) =>
+        registry.shardOf(sessionOf('1', { user: name })) !== registry.shardOf(sessionOf('1', { user: '' })),
+    )!;
+    await keep(sessionOf('1', { user, authorizedUntil: Date.now() + 3_600_000 }));
+    await job.round();
+    expect(asked).toHaveLength(0);
+    expect(await redis.call('KEYS', ['usher:due:*'])).toHaveLength(1);
+    expect(await redis.call('KEYS', ['usher:sealed:*'])).toHaveLength(1);
+  });
+
   it('waits its turn: a round asks no more than the pace', async () => {
     const { job, asked } = world('allow', 10);
     for (let i = 0; i < 25; i += 1) {
@@ -203,6 +222,34 @@ describe('a session whose credential may be used again', () => {
     await job.round();
     expect(asked).toHaveLength(25);
     expect(new Set(asked.map(({ check }) => check.sessionId)).size).toBe(25);
+  });
+
+  it('waits its turn: the questions of a round are spread over it, whoever answers fast', async () => {
+    const { job, asked } = world('allow', 20);
+    for (let i = 0; i < 12; i += 1) {
+      await keep(sessionOf(`s${i}`, { user: `user-${i}` }));
+      await store.again(registry.shardOf(sessionOf(`s${i}`, { user: `user-${i}` })), sessionOf(`s${i}`), 1);
+    }
+    await job.round();
+    expect(asked).toHaveLength(12);
+    // Eleven gaps of 50 ms; a timer may be a little early.
+    const [first, last] = [asked[0]!, asked.at(-1)!].map(({ askedAt = 0 }) => askedAt);
+    expect(last! - first!).toBeGreaterThan(500);
+  });
+
+  it('is left for later where the job ends meanwhile', async () => {
+    const { job, asked } = world('allow', 2);
+    for (const id of ['1', '2']) {
+      await keep(sessionOf(id));
+      await makeDue(id);
+    }
+    job.start();
+    await eventually(() => asked.length === 1);
+    await job.stop();
+    expect(asked).toHaveLength(1);
+    const left = asked[0]!.check.sessionId === '1' ? '2' : '1';
+    expect(await due(left)).toBeGreaterThan(Date.now());
+    expect(await due(left)).toBeLessThan(Date.now() + 61_000);
   });
 
   it('is never kept where its credential is good once', async () => {

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import type {
   BackendAnswer,
   Clock,
@@ -8,15 +10,9 @@ import type {
   Renewal,
   Session,
 } from '#usher/domain';
-import {
-  Rounds,
-  type DueSession,
-  type Leases,
-  type RedisSessionRegistry,
-  type RenewalStore,
-} from '#usher/sessions';
+import type { DueSession, Leases, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
 
-/** Between two rounds, ms. */
+/** From the beginning of a round to that of the next, ms; one that takes longer is followed at once. */
 const EVERY = 1_000;
 /** Questions that are under way at once. */
 const SIDE_BY_SIDE = 16;
@@ -25,7 +21,7 @@ const PATIENCE = 5_000;
 
 export interface RenewalJobParts {
   readonly store: Pick<RenewalStore, 'take' | 'again' | 'drop'>;
-  readonly registry: Pick<RedisSessionRegistry, 'read' | 'open' | 'shards'>;
+  readonly registry: Pick<RedisSessionRegistry, 'read' | 'open' | 'shardOf' | 'shards'>;
   /** Ends a session that the backend refuses now. */
   readonly revoke: (session: Session, reason: CloseReason) => Promise<unknown>;
   /** One part for each shard. */
@@ -56,23 +52,37 @@ export interface RenewalCounts {
  */
 export class RenewalJob {
   readonly counts: RenewalCounts = { renewed: 0, denied: 0, unavailable: 0, gone: 0 };
-  readonly #rounds: Rounds;
+  readonly #ended = new AbortController();
+  #running: Promise<void> | undefined;
+  /** The next question leaves at this monotonic time, ms, or later. */
+  #nextAt = 0;
   /** Of the pace: what earlier rounds left, less than one question. */
   #fraction = 0;
   /** Where the next round begins, so that no shard waits for others for ever. */
   #first = 0;
 
   constructor(private readonly parts: RenewalJobParts) {
-    this.#rounds = new Rounds(EVERY, () => this.round());
+    setMaxListeners(SIDE_BY_SIDE, this.#ended.signal);
   }
 
   start(): void {
-    this.#rounds.start();
+    this.#running ??= this.#run();
   }
 
+  /** After the questions that are under way; what was taken and not asked is due again. */
   async stop(): Promise<void> {
-    await this.#rounds.stop();
+    this.#ended.abort();
+    await this.#running;
     await this.parts.leases.release().catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.parts;
+    while (!this.#ended.signal.aborted) {
+      const next = clock.monotonic() + EVERY;
+      await this.round();
+      await this.#pause(next - clock.monotonic());
+    }
   }
 
   /** Never rejects: what was taken and not asked is due again. */
@@ -82,12 +92,30 @@ export class RenewalJob {
       await leases.renew();
       const due = await this.#takeDue();
       const next = async (): Promise<void> => {
-        for (let one = due.pop(); one !== undefined; one = due.pop()) await this.#renew(one.shard, one);
+        for (let one = due.pop(); one !== undefined; one = due.pop()) {
+          await this.#turn();
+          if (this.#ended.signal.aborted) return;
+          await this.#renew(one.shard, one);
+        }
       };
       await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, due.length) }, next));
     } catch (error) {
       log.debug({ error }, 'sessions could not be renewed; the next round goes on');
     }
+  }
+
+  /** Spread over the round: a burst is no pace to a small portal. */
+  async #turn(): Promise<void> {
+    const { clock, pace } = this.parts;
+    const now = clock.monotonic();
+    const at = Math.max(now, this.#nextAt);
+    this.#nextAt = at + 1_000 / pace();
+    await this.#pause(at - now);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#ended;
+    if (ms > 0) await delay(ms, undefined, { signal, ref: false }).catch(() => undefined);
   }
 
   async #takeDue(): Promise<(DueSession & { readonly shard: string })[]> {
@@ -114,7 +142,8 @@ export class RenewalJob {
     const session = await registry.read(name);
     const renewal = session && unseal(session, sealed);
     const isSame = renewal?.identity.fingerprint === session?.fingerprint && session?.state !== 'revoked';
-    if (session === undefined || renewal === undefined || !isSame) {
+    // Since it moved to its user's shard its question is kept there too.
+    if (session === undefined || renewal === undefined || !isSame || registry.shardOf(session) !== shard) {
       this.counts.gone += 1;
       return store.drop(shard, name);
     }
