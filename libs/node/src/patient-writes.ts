@@ -1,4 +1,5 @@
 import type { KnownViewers, SessionRegistry } from '#usher/domain';
+import type { RenewalStore } from '#usher/sessions';
 
 /**
  * A Redis that was too busy for one command is not away, so nothing would heal what it missed; and a script that it
@@ -21,6 +22,14 @@ export function patientKnownViewers(known: KnownViewers, againAfter = AGAIN_AFTE
     remember: (backend, viewerKey, fingerprint, grant) =>
       again(() => known.remember(backend, viewerKey, fingerprint, grant), againAfter),
   };
+}
+
+/** As `patientRegistry`: a question that is not kept is never asked again. */
+export function patientRenewals(
+  store: Pick<RenewalStore, 'keep'>,
+  againAfter = AGAIN_AFTER,
+): Pick<RenewalStore, 'keep'> {
+  return { keep: (...what) => again(() => store.keep(...what), againAfter) };
 }
 
 /** Rejects with the last error, after the last pause's try. */

@@ -2,6 +2,7 @@ import type { TraitsByBackend } from '#usher/decisions';
 import type { Clock, Log, Random, Renewal, Renewals, Session, SessionName } from '#usher/domain';
 import type { Sealer } from '#usher/redis';
 import type { RedisSessionRegistry, RenewalStore } from '#usher/sessions';
+import { patientRenewals } from './patient-writes.js';
 
 /** A session is asked about so long before its time is up, ms, or a tenth of that time where that is less. */
 const LEAD = 60_000;
@@ -25,7 +26,8 @@ const contextOf = ({ edge, sessionId }: SessionName): string => `renewal ${edge}
  * before its time is up. The times are spread, so that sessions that began together do not come due together.
  */
 export function renewals(parts: RenewalsParts): Renewals {
-  const { store, registry, sealer, clock, random, traits, log } = parts;
+  const { registry, sealer, clock, random, traits, log } = parts;
+  const store = patientRenewals(parts.store);
   return {
     keep: (check, identity, session) => {
       const { backend, authorizedUntil } = session;
