@@ -120,6 +120,10 @@ async function makeDue(sessionId: string): Promise<void> {
   await store.again(registry.shardOf(sessionOf(sessionId)), sessionOf(sessionId), Date.now() - 1);
 }
 
+async function makeDueIn(shard: string): Promise<void> {
+  await store.again(shard, sessionOf('1'), Date.now() - 1);
+}
+
 describe('a session whose credential may be used again', () => {
   it('is due a tenth of its time before it is up, with jitter, and its question lies sealed', async () => {
     const session = sessionOf('1', { authorizedUntil: Date.now() + 100_000 });
@@ -188,6 +192,21 @@ describe('a session whose credential may be used again', () => {
     expect(asked).toHaveLength(0);
     expect(job.counts.gone).toBe(2);
     expect(await redis.call('KEYS', ['usher:due:*'])).toEqual([]);
+  });
+
+  it('that has moved to the shard of its user is asked about from there alone', async () => {
+    const { job, asked } = world('allow');
+    await keep(sessionOf('1', { user: '' }));
+    await makeDueIn(registry.shardOf(sessionOf('1', { user: '' })));
+    const user = ['a', 'b', 'c', 'd', 'e', 'f'].find(
+      (name) =>
+        registry.shardOf(sessionOf('1', { user: name })) !== registry.shardOf(sessionOf('1', { user: '' })),
+    )!;
+    await keep(sessionOf('1', { user, authorizedUntil: Date.now() + 3_600_000 }));
+    await job.round();
+    expect(asked).toHaveLength(0);
+    expect(await redis.call('KEYS', ['usher:due:*'])).toHaveLength(1);
+    expect(await redis.call('KEYS', ['usher:sealed:*'])).toHaveLength(1);
   });
 
   it('waits its turn: a round asks no more than the pace', async () => {

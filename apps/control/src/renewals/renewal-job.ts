@@ -142,7 +142,8 @@ export class RenewalJob {
     const session = await registry.read(name);
     const renewal = session && unseal(session, sealed);
     const isSame = renewal?.identity.fingerprint === session?.fingerprint && session?.state !== 'revoked';
-    if (session === undefined || renewal === undefined || !isSame) {
+    // Since it moved to its user's shard its question is kept there too.
+    if (session === undefined || renewal === undefined || !isSame || registry.shardOf(session) !== shard) {
       this.counts.gone += 1;
       return store.drop(shard, name);
     }
