@@ -2,12 +2,11 @@ import { Controller, Get, Inject, Param, Query } from '@nestjs/common';
 import { z } from 'zod';
 import { Why } from '#usher/decisions';
 import type { RedisClient } from '#usher/redis';
-import { RedisSessionRegistry } from '#usher/sessions';
+import { listSessions, RedisSessionRegistry } from '#usher/sessions';
 import { Endpoint } from '../endpoint/endpoint.js';
 import { limit, short, wireString } from '../endpoint/fields.js';
 import { REDIS } from '../endpoint/tokens.js';
 import { Problem } from '../problems/problem.js';
-import { findSessions } from './find-sessions.js';
 import { Namespaces } from './namespaces.js';
 import { historyLine, historyOf } from './session-history.js';
 import { SESSION_EXAMPLE, sessionView, viewOf } from './session-view.js';
@@ -84,13 +83,14 @@ export class SessionsController {
     }
     const wanted = {
       ...rest,
+      ip: address,
       channel: channel === undefined ? undefined : wireString(channel),
       user:
         user === undefined
           ? undefined
           : { namespace: this.namespaces.pick(namespace), user: wireString(user) },
     };
-    const { sessions, cursor } = await findSessions(this.redis, this.registry, wanted, address);
+    const { sessions, cursor } = await listSessions(this.redis, this.registry, wanted);
     return { sessions: sessions.map(viewOf), cursor };
   }
 
