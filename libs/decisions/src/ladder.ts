@@ -94,13 +94,14 @@ export class Ladder {
   private async verdict(context: CheckContext): Promise<Verdict> {
     const { target } = context.route;
     if (target === undefined) return this.parts.verdicts.public(context);
-    const shared = this.parts.shared.find(this.parts.questionKey(context, target));
+    const key = this.parts.questionKey(context, target);
+    const shared = this.parts.shared.find(key);
     // The same question was answered a moment ago; the session is opened by itself.
     if (shared?.kind === 'allow') return this.allowed(context, shared, 'cache', true);
     // A denial that others got says nothing about a session that was allowed elsewhere.
     const elsewhere = await this.keptElsewhere(context);
     if (elsewhere !== undefined) return elsewhere;
-    if (shared === undefined) return this.asked(context, target);
+    if (shared === undefined) return this.asked(context, target, key);
     return this.parts.verdicts.previousStands(context, shared) ?? this.parts.verdicts.denied(shared, 'cache');
   }
 
@@ -191,7 +192,7 @@ export class Ladder {
   }
 
   /** Rungs `backend` and `direct`, and what stands in for them. */
-  private async asked(context: CheckContext, target: string): Promise<Verdict> {
+  private async asked(context: CheckContext, target: string, key: string): Promise<Verdict> {
     // Before the flight is shared: the same question may come by another route, which is not switched.
     const switched = switchOn(this.parts.switches, context.route);
     if (switched !== undefined) {
@@ -199,7 +200,6 @@ export class Ladder {
       return { ...stood, decision: { ...stood.decision, switched: true } };
     }
     context.unopened = this.parts.limiting?.mayRefuse(context.route);
-    const key = this.parts.questionKey(context, target);
     const ask = async (): Promise<Asking> => {
       const { version } = this.parts.kept;
       return { ...(await this.parts.asker.ask(context, target)), version };
