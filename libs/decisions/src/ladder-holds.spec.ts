@@ -90,6 +90,31 @@ describe('a hold that refuses', () => {
     expect(world2.told.opened).toHaveLength(0);
   });
 
+  it('after an eviction refuses newcomers: an equal box of that user that was let in plays on', async () => {
+    const world = heldWorld({ credential: 'reusable' });
+    world.said.answer = allow({ user: 'anna', authDuration: 60 });
+    await sources(world);
+    const session = [...world.kept.sessions()][0]!;
+    world.set('ofUser', { kind: 'user-viewer', origin: 'eviction', until: world.clock.now() + 900_000 });
+    expect(await sources(world)).toBe('allow cache');
+    world.clock.advance(61_000);
+    expect(await sources(world)).toBe('allow backend');
+    world.said.found = { kind: 'same', session: { ...session, sessionId: '44', authorizedUntil: 0 } };
+    world.shared.clear();
+    expect(await sources(world, { sessionId: '44' })).toBe('allow session');
+    world.said.found = { kind: 'none' };
+    expect(await sources(world, { sessionId: '45' })).toBe('deny hold');
+    world.said.answer = unavailable('backend');
+    world.clock.advance(61_000);
+    expect(await sources(world)).toBe('allow stale');
+    expect(await sources(world, { sessionId: '46', query: 'token=new' })).toBe('deny hold');
+    // Whoever was evicted is revoked.
+    world.kept.dropNamed('astra-1', '42');
+    world.said.found = { kind: 'revoked', session: { ...session, state: 'revoked' } };
+    world.said.answer = allow({ user: 'anna', authDuration: 60 });
+    expect(await sources(world)).toBe('deny hold');
+  });
+
   it('on a user counts in an outage: neither his old credential nor his device brings him back', async () => {
     const world = heldWorld({ failMode: 'stale' });
     world.set('ofUser');

@@ -139,7 +139,7 @@ export class Ladder {
     const { session, decision } = mine;
     // What rests on a hold stands and falls with it.
     if (isSameHold(decision.hold, held) && kept.isCurrent(mine)) {
-      const refused = session && verdicts.refusal(context, session);
+      const refused = session && verdicts.refusal(context, session, true);
       if (refused !== undefined && held === undefined) return this.settle(context, refused);
       mine.version = context.version ?? 0;
       kept.note(mine);

@@ -56,10 +56,18 @@ export class Verdicts {
     return { decision, until, standIn: false, session };
   }
 
-  /** The user is named now: a hold may refuse him; or one that came while the check was under way. */
-  refusal(context: CheckContext, session: Whose): Verdict | undefined {
+  /**
+   * The user is named now: a hold may refuse him; or one that came while the check was under way. A hold after an eviction
+   * is for newcomers: whoever was evicted is revoked, and an equal box of his behind the same address has its own place.
+   */
+  refusal(
+    context: CheckContext,
+    session: Whose,
+    isOpen = context.previous !== undefined,
+  ): Verdict | undefined {
     const hold = this.holdBefore(context) ?? this.holdOn(session);
-    return hold?.effect === 'refuse' ? refusedBy(hold) : undefined;
+    if (hold?.effect !== 'refuse' || (isOpen && hold.origin === 'eviction')) return undefined;
+    return refusedBy(hold);
   }
 
   /** Rung `rule`. */
@@ -145,7 +153,7 @@ export class Verdicts {
     session: Session,
     reason: 'session-known' | 'denial-stands' = 'session-known',
   ): Verdict {
-    const refused = this.refusal(context, session);
+    const refused = this.refusal(context, session, true);
     if (refused !== undefined) return refused;
     const decision: Decision = {
       allow: true,
