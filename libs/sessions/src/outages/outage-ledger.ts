@@ -151,7 +151,10 @@ export class OutageLedger {
   /** Writes what is to be written. Never rejects. */
   async round(leaving = false): Promise<void> {
     const { store, log } = this.parts;
-    if (store.away) return;
+    if (store.away) {
+      for (const outage of this.#lasting.values()) this.#mayMiss(outage);
+      return;
+    }
     let failure: unknown;
     for (const outage of Array.from(this.#all())) {
       try {
@@ -160,6 +163,7 @@ export class OutageLedger {
       } catch (error) {
         // It stays here and is written again; a retry counts nobody twice.
         failure = error;
+        this.#mayMiss(outage);
       }
     }
     if (failure !== undefined && !this.#failing)
@@ -179,17 +183,21 @@ export class OutageLedger {
   }
 
   #begin(backend: string, fault: OutageFault, start: number): LocalOutage {
-    const { store, most, peers } = this.parts;
+    const { store, most } = this.parts;
     // What becomes of those of an outage that is over is worth less than who is let in now.
     if (this.size > most / 2) this.#ended = this.#ended.filter((ended) => !this.#done.has(ended));
     const outage = new LocalOutage(backend, fault, start, Math.ceil(Math.max(most / 2, most - this.size)));
     const turn = this.#turns.get(backend);
     if (fault === 'backend' && turn?.closed === false) outage.downSince = turn.downSince || start;
-    // Whoever dies before Redis is back would be missed by nobody.
-    if (store.away) this.#peers.set(outage, peers());
+    if (store.away) this.#mayMiss(outage);
     this.#lasting.set(keyOf(backend, fault), outage);
     this.#trust.get(backend)?.begin();
     return outage;
+  }
+
+  /** Redis is away, noticed or not yet: whoever dies before it is back would be missed by nobody. */
+  #mayMiss(outage: LocalOutage): void {
+    if (!this.#peers.has(outage)) this.#peers.set(outage, this.parts.peers());
   }
 
   #finish(outage: LocalOutage, end: number): void {
