@@ -70,7 +70,7 @@ const sessionOf = (sessionId: string, part: Partial<Session> = {}): Session => (
   ...part,
 });
 
-function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000) {
+function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
   const asked: Question[] = [];
   const revoked: string[] = [];
   const job = new RenewalJob({
@@ -80,6 +80,7 @@ function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000) {
     leases: { renew: async () => undefined, holds: () => true, release: async () => undefined },
     ask: async (question) => {
       asked.push(question);
+      if (asked.length <= breaks) throw new Error('no reply from Redis');
       const said = { backend: 'portal', status: 200, tookMs: 1, kind: answer, reason: `backend-${answer}ed` };
       return answer === 'nobody' ? undefined : (said as BackendAnswer);
     },
@@ -235,6 +236,18 @@ describe('a session whose credential may be used again', () => {
     // Eleven gaps of 50 ms; a timer may be a little early.
     const [first, last] = [asked[0]!, asked.at(-1)!].map(({ askedAt = 0 }) => askedAt);
     expect(last! - first!).toBeGreaterThan(500);
+  });
+
+  it('that cannot be asked about keeps no other of its round waiting, and is due again', async () => {
+    const { job, asked } = world('allow', 10, 1);
+    for (const id of ['1', '2', '3']) {
+      await keep(sessionOf(id));
+      await makeDue(id);
+    }
+    await job.round();
+    expect(asked).toHaveLength(3);
+    expect(job.counts.renewed).toBe(2);
+    expect(await due(asked[0]!.check.sessionId)).toBeLessThan(Date.now() + 61_000);
   });
 
   it('is left for later where the job ends meanwhile', async () => {

@@ -95,7 +95,10 @@ export class RenewalJob {
         for (let one = due.pop(); one !== undefined; one = due.pop()) {
           await this.#turn();
           if (this.#ended.signal.aborted) return;
-          await this.#renew(one.shard, one);
+          // It is due again; the others wait for nothing of it.
+          await this.#renew(one.shard, one).catch((error: unknown) =>
+            log.debug({ error }, 'a session could not be renewed; it is due again'),
+          );
         }
       };
       await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, due.length) }, next));
