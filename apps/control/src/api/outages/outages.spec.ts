@@ -213,7 +213,7 @@ describe('GET /outages/{id}/viewers', () => {
     const id = await anOutage();
     const all = await everything(`/outages/${id}/viewers?limit=1`, 'viewers');
     const sessions = new Map(all.map((line) => [line['session'], line]));
-    expect([...sessions.keys()].sort()).toEqual(['1', '2', '3', '4']);
+    expect(new Set(sessions.keys())).toEqual(new Set(['1', '2', '3', '4']));
     expect(sessions.get('1')).toMatchObject({ column: 'carried', namespace: 'portal', user: '100500' });
     expect(sessions.get('4')).toMatchObject({ user: null, viewerMinutes: 2, result: 'gone' });
     const cut = await everything(`/outages/${id}/viewers?column=onTrust&result=cut`, 'viewers');
@@ -243,12 +243,9 @@ describe('GET /outages/{id}/csv', () => {
     expect(headers['content-disposition']).toBe(`attachment; filename="outage-${id}.csv"`);
     const [head, ...lines] = text.split('\r\n');
     expect(head).toMatch(/^column,edge,session,/);
-    expect(
-      lines
-        .filter((line) => line !== '')
-        .map((line) => line.split(',')[2])
-        .sort(),
-    ).toEqual(['1', '2', '3', '4']);
+    const listed = lines.filter((line) => line !== '').map((line) => line.split(',')[2]);
+    expect(listed).toHaveLength(4);
+    expect(new Set(listed)).toEqual(new Set(['1', '2', '3', '4']));
   });
 
   it('breaks off where Redis goes away in between, and is never a short file that looks whole', async () => {
