@@ -73,6 +73,7 @@ const sessionOf = (sessionId: string, part: Partial<Session> = {}): Session => (
 function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
   const asked: Question[] = [];
   const revoked: string[] = [];
+  const suspicious = new Set<string>();
   const job = new RenewalJob({
     store,
     registry,
@@ -84,6 +85,7 @@ function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
       const said = { backend: 'portal', status: 200, tookMs: 1, kind: answer, reason: `backend-${answer}ed` };
       return answer === 'nobody' ? undefined : (said as BackendAnswer);
     },
+    isSuspicious: () => suspicious.has('portal'),
     unseal: (session, sealed) => openRenewal(sealer, session, sealed),
     pace: () => pace,
     grace: 60_000,
@@ -91,7 +93,7 @@ function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
     random: () => 0,
     log: silentLog,
   });
-  return { job, asked, revoked };
+  return { job, asked, revoked, suspicious };
 }
 
 /** As a worker does that has the backend's allow. */
@@ -167,6 +169,28 @@ describe('a session whose credential may be used again', () => {
     expect(revoked).toEqual(['1 denied-on-recheck']);
     expect(await redis.call('KEYS', ['usher:sealed:*'])).toEqual([]);
     expect(await redis.call('KEYS', ['usher:due:*'])).toEqual([]);
+  });
+
+  it('is not cut by a portal that denies everybody: only the first are believed', async () => {
+    const { job, revoked } = world('deny');
+    for (let i = 0; i < 60; i += 1) {
+      const session = sessionOf(`d${i}`, { user: `user-${i}` });
+      await keep(session);
+      await store.again(registry.shardOf(session), session, 1);
+    }
+    await job.round();
+    expect(revoked).toHaveLength(19);
+    expect(job.counts).toMatchObject({ denied: 19, unavailable: 41 });
+  });
+
+  it('is not cut by a backend that is suspicious', async () => {
+    const { job, revoked, suspicious } = world('deny');
+    suspicious.add('portal');
+    await keep(sessionOf('1'));
+    await makeDue('1');
+    await job.round();
+    expect(revoked).toEqual([]);
+    expect((await due('1')) - Date.now()).toBeGreaterThan(50_000);
   });
 
   it('plays on as unconfirmed where nobody can be asked, and is asked about again', async () => {

@@ -11,6 +11,7 @@ import type {
   Session,
 } from '#usher/domain';
 import type { DueSession, Leases, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
+import { DenialBrake } from './denial-brake.js';
 
 /** From the beginning of a round to that of the next, ms; one that takes longer is followed at once. */
 const EVERY = 1_000;
@@ -29,6 +30,8 @@ export interface RenewalJobParts {
   /** Asks behind everybody else; undefined where nobody can. */
   readonly ask: (question: Question) => Promise<BackendAnswer | undefined>;
   readonly unseal: (session: Session, sealed: string) => Renewal | undefined;
+  /** Its answers are unlike its usual ones, or its canaries are wrong. */
+  readonly isSuspicious: (backend: string) => boolean;
   /** Questions a second that are this process's part. */
   readonly pace: () => number;
   /** What cannot be asked is asked again after so long, ms. */
@@ -48,10 +51,12 @@ export interface RenewalCounts {
 
 /**
  * Asks again about sessions before their time is up, where the credential may be used again: paced, and behind the first
- * checks. A denial ends the session; what cannot be asked is extended as `unconfirmed`: no clock of ours cuts a viewer.
+ * checks. A denial ends the session, unless the backend denies too many; what cannot be asked is extended as `unconfirmed`: no clock of ours cuts a viewer.
  */
 export class RenewalJob {
   readonly counts: RenewalCounts = { renewed: 0, denied: 0, unavailable: 0, gone: 0 };
+  readonly #brake = new DenialBrake();
+  readonly #doubted = new Set<string>();
   readonly #ended = new AbortController();
   #running: Promise<void> | undefined;
   /** The next question leaves at this monotonic time, ms, or later. */
@@ -151,14 +156,28 @@ export class RenewalJob {
       return store.drop(shard, name);
     }
     const answer = await this.#ask(renewal, session);
+    const isDenied = answer?.kind === 'deny' && answer.reason !== 'group-partial';
+    const isDoubted = this.#isDoubted(session.backend, answer, isDenied);
     if (answer?.kind === 'allow') {
       // The worker opened it anew, and keeps its question until the next time.
       this.counts.renewed += 1;
-    } else if (answer?.kind === 'deny' && answer.reason !== 'group-partial') {
+    } else if (isDenied && !isDoubted) {
       this.counts.denied += 1;
       await revoke(session, 'denied-on-recheck');
       await store.drop(shard, name);
     } else await this.#extend(shard, session);
+  }
+
+  /** A backend that refuses too many of those whom it allowed, or is suspicious anyhow, cuts nobody. */
+  #isDoubted(backend: string, answer: BackendAnswer | undefined, isDenied: boolean): boolean {
+    if (answer === undefined || answer.kind === 'unavailable') return false;
+    const { isSuspicious, log } = this.parts;
+    const isDoubted = this.#brake.note(backend, isDenied) || isSuspicious(backend);
+    if (isDoubted && !this.#doubted.has(backend))
+      log.warn({ backend }, `${backend} refuses too many of those whom it allowed: nobody is cut by that`);
+    if (isDoubted) this.#doubted.add(backend);
+    else this.#doubted.delete(backend);
+    return isDoubted;
   }
 
   async #extend(shard: string, session: Session): Promise<void> {

@@ -11,7 +11,7 @@ export function renewalJob(
   node: ControlNode,
   revoke: (session: Session, reason: CloseReason) => Promise<unknown>,
 ): RenewalJob {
-  const { redis, registry, clock, random, log, config, sealer, membership } = node;
+  const { redis, registry, clock, random, log, config, sealer, membership, gates } = node;
   const controls = (): number =>
     membership.nodes().filter(({ role }) => role.split('+').includes('control')).length;
   return new RenewalJob({
@@ -21,6 +21,7 @@ export function renewalJob(
     leases: leasesOf(node, 'renewals', registry.shards),
     ask: (question) => askLast(node, question),
     unseal: (session, sealed) => openRenewal(sealer, session, sealed),
+    isSuspicious: (backend) => gates.gates.get(backend)?.status().suspicion !== undefined,
     pace: () => config.control.renewalsPerSecond / Math.max(1, controls()),
     grace: config.gateway.grace,
     clock,
