@@ -234,6 +234,16 @@ describe('a session whose credential may be used again', () => {
     expect(await redis.call('KEYS', ['usher:sealed:*'])).toHaveLength(1);
   });
 
+  it('that was granted for as long as it lives since is asked about no more', async () => {
+    const { job, asked } = world('allow');
+    await keep(sessionOf('1'));
+    await registry.open(sessionOf('1', { authorizedUntil: 0 }));
+    await makeDue('1');
+    await job.round();
+    expect(asked).toHaveLength(0);
+    expect(job.counts.gone).toBe(1);
+  });
+
   it('waits its turn: a round asks no more than the pace', async () => {
     const { job, asked } = world('allow', 10);
     for (let i = 0; i < 25; i += 1) {

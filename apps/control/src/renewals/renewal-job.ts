@@ -151,7 +151,9 @@ export class RenewalJob {
     const renewal = session && unseal(session, sealed);
     const isSame = renewal?.identity.fingerprint === session?.fingerprint && session?.state !== 'revoked';
     // Since it moved to its user's shard its question is kept there too.
-    if (session === undefined || renewal === undefined || !isSame || registry.shardOf(session) !== shard) {
+    const isOver = session === undefined || renewal === undefined || !isSame;
+    // Granted for as long as it lives, since it was last asked about.
+    if (isOver || session.authorizedUntil === 0 || registry.shardOf(session) !== shard) {
       this.counts.gone += 1;
       return store.drop(shard, name);
     }
