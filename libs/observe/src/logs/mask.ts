@@ -31,8 +31,8 @@ const SECRET_PAIR = new RegExp(
 );
 const SCHEME_AND_SECRET = /\b(Bearer|Basic)\s+([A-Za-z0-9+/=._~-]{6,})/g;
 const WORD = /[^\s"'<>]+/g;
-/** Nothing is masked in a text without one of these; most are single words. */
-const MAY_HOLD_SECRET = /[?&=:/\s]/;
+/** Nothing is masked in a text without one of these: most are single words, paths, and names of players. */
+const MAY_HOLD_SECRET = /[?&=:]|\/e\/|\b(?:Bearer|Basic)\s/;
 const EDGE_SECRET = /(\/e\/[^/?#]+\/)(?!(?:check|closed)(?:[/?#]|$))([^/?#]+)/;
 
 /** Free text for people: user names, passwords and queries of addresses, and `token=…` pairs, are masked. */
