@@ -117,6 +117,9 @@ const over = async (ledger: OutageLedger): Promise<void> => {
   await ledger.round();
 };
 
+const none = () => ({ sessions: 0, running: 0, since: 0, ms: 0 });
+const noColumns = () => ({ carried: none(), known: none(), onTrust: none() });
+
 const theReport = async () => {
   const reports = new OutageReports(store, clock);
   const [summary] = await reports.list(['portal']);
@@ -211,6 +214,24 @@ describe('the job that looks after outages', () => {
     expect((await theReport()).end).toBeUndefined();
     const report = await settled(jobOf({ lives }));
     expect(report.end).toBeDefined();
+    expect(told).toEqual(['outage.ended', 'outage.settled']);
+  });
+
+  it('ends and settles the outage of a backend that is no longer configured, when nobody has it any more', async () => {
+    const old = new OutageStore(redis);
+    const at = clock.now() - 300_000;
+    const { name } = await old.open('portal', 'backend', at, at);
+    const totals = { columns: noColumns(), refused: 0, uncounted: 0 };
+    await old.write(name, { node: 'one', state: 'open', totals, lastAt: at, start: at, lines: [] });
+    // As if a minute and more had passed since that word.
+    const later = { now: () => clock.now() + 120_000, monotonic: () => clock.monotonic() };
+    const gone = { backends: [], breaker: () => undefined, clock: later };
+    await jobOf({ ...gone, lives: (node) => node === 'one' }).round();
+    await jobOf({ ...gone, clock, lives: () => false }).round();
+    expect((await theReport()).end).toBeUndefined();
+    const report = await settled(jobOf({ ...gone, lives: () => false }));
+    expect(report.end).toBeGreaterThan(at);
+    expect(report.end).toBeLessThanOrEqual(clock.now());
     expect(told).toEqual(['outage.ended', 'outage.settled']);
   });
 

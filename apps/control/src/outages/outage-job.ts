@@ -39,6 +39,7 @@ export interface OutageJobParts {
   readonly leases: Pick<Leases, 'renew' | 'holds' | 'release'>;
   readonly registry: { readonly shards: number; read(name: SessionName): Promise<Session | undefined> };
   readonly tell: TellOutage;
+  /** Those that are configured; outages of others are looked after until they are settled. */
   readonly backends: readonly string[];
   /** Whether a process lives; undefined: heartbeats cannot be read. */
   readonly lives: (node: string) => boolean | undefined;
@@ -82,12 +83,12 @@ export class OutageJob {
 
   /** Never rejects: what could not be done is done in the next round. */
   async round(): Promise<void> {
-    const { redis, leases, backends, log } = this.parts;
+    const { redis, leases, store, backends, log } = this.parts;
     if (redis.away) return;
     try {
       await leases.renew();
       if (!leases.holds(0)) return;
-      for (const backend of backends) await this.#look(backend);
+      for (const backend of new Set([...backends, ...(await store.backends())])) await this.#look(backend);
     } catch (error) {
       log.debug({ error }, 'outages could not be looked after; the next round goes on');
     }
@@ -115,18 +116,30 @@ export class OutageJob {
 
   /** No gateway that knew of it lives. */
   async #endForgotten(name: OutageName): Promise<void> {
-    const { store, clock, breaker, tell } = this.parts;
+    const { store, tell } = this.parts;
     const record = await store.record(name);
     if (record === undefined) return;
-    const view = breaker(name.backend);
-    const isOver =
-      record.downSince !== undefined && view?.closed === true && clock.now() - view.since > FORGOTTEN;
-    if (record.downSince !== undefined && !isOver) return;
-    const at = isOver ? Math.max(view.since, record.lastAt) : undefined;
+    const at = record.downSince === undefined ? undefined : await this.#endOf(record);
+    if (record.downSince !== undefined && at === undefined) return;
     const end = await store.end(name, record.fault, at, QUIET);
     if (end === undefined) return;
     const { fault, start } = record;
     tell('outage.ended', name.backend, { outage: outageId(name), fault, since: start, until: end });
+  }
+
+  /** When an outage that a breaker saw was over; undefined: it lasts, or that cannot be known. */
+  async #endOf({ name, lastAt }: OutageRecord): Promise<number | undefined> {
+    const { store, clock, backends, breaker } = this.parts;
+    if (backends.includes(name.backend)) {
+      const view = breaker(name.backend);
+      const isClosed = view?.closed === true && clock.now() - view.since > FORGOTTEN;
+      return isClosed ? Math.max(view.since, lastAt) : undefined;
+    }
+    // It is no longer configured: it is over when nobody who has it still says a word.
+    const nodes = await store.nodes(name);
+    const lastWord = Math.max(lastAt, ...nodes.map(({ at }) => at));
+    const isWritten = nodes.some((node) => !isComplete(node) && this.#mayLive(node.node));
+    return isWritten || clock.now() - lastWord <= QUIET ? undefined : lastWord;
   }
 
   /** One outage of a backend at a time; others of its outages wait. */

@@ -26,6 +26,11 @@ export function readOutageId(id: string): OutageName | undefined {
   return backend === undefined || tail === undefined ? undefined : { backend, tail };
 }
 
+/** Sorted set: the backends that have outages, in a slot of its own. */
+export function outageBackendsKey(): string {
+  return 'usher:outages';
+}
+
 /** Sorted set: a backend's outages by their start. One slot for each backend: one script can write all about it. */
 export function outagesKey(backend: string): string {
   return `usher:outage:{${encodeName(backend)}}`;

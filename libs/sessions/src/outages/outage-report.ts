@@ -107,6 +107,11 @@ export class OutageReports {
     private readonly clock: Clock,
   ) {}
 
+  /** These backends, and all others that have outages: a backend that was renamed or removed owes its report still. */
+  async backends(configured: readonly string[]): Promise<string[]> {
+    return [...new Set([...configured, ...(await this.store.backends())])];
+  }
+
   /** The newest first, of these backends. */
   async list(backends: readonly string[], limit = 50): Promise<OutageSummary[]> {
     const names = await Promise.all(backends.map((backend) => this.store.names(backend, limit)));

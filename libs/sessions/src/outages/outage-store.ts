@@ -3,8 +3,15 @@ import type { RedisArg, RedisClient } from '#usher/redis';
 import { readTotals, totalsText, type LedgerTotals } from './ledger-totals.js';
 import { COLUMNS, readLine } from './outage-line.js';
 import type { Column, LineFacts, LineState, OutageFault, OutageLine, OutageResult } from './outage-line.js';
-import { openOutagesKey, outageKeys, outagesKey, type OutageName } from './outage-names.js';
+import {
+  openOutagesKey,
+  outageBackendsKey,
+  outageKeys,
+  outagesKey,
+  type OutageName,
+} from './outage-names.js';
 
+const NOTE = script(import.meta.url, './lua/note-backend-1.lua');
 const OPEN = script(import.meta.url, './lua/open-outage-2.lua');
 const WRITE = script(import.meta.url, './lua/write-ledger-4.lua');
 const END = script(import.meta.url, './lua/end-outage-2.lua');
@@ -14,6 +21,8 @@ const SETTLE = script(import.meta.url, './lua/settle-lines-3.lua');
 /** Nobody waits for the ledger, ms. */
 const TIMEOUT = 1_000;
 const DAY = 86_400_000;
+/** Backends that have outages, those that are no longer configured included. */
+const BACKENDS = 200;
 /** Lines read at once. */
 const PAGE = 500;
 
@@ -143,6 +152,13 @@ export class OutageStore {
     downSince: number | undefined,
   ): Promise<Opened> {
     const { kept, outages, allLines } = this.bounds;
+    // Before: an outage that nobody finds would be worse than a backend without any.
+    await this.redis.run(
+      NOTE,
+      [outageBackendsKey()],
+      [backend, Math.round(start), 2 * kept, BACKENDS],
+      TIMEOUT,
+    );
     const keys = [outagesKey(backend), openOutagesKey(backend)];
     const down = downSince === undefined ? '' : Math.round(downSince);
     const args = [fault, Math.round(start), down, backend, kept, outages, allLines];
@@ -199,6 +215,11 @@ export class OutageStore {
       else ended.push({ backend, tail: field });
     }
     return { open, ended };
+  }
+
+  /** Backends that have had outages, configured or not: those of the last 60 days at least, 200 at most. */
+  async backends(): Promise<string[]> {
+    return (await this.redis.call('ZREVRANGE', [outageBackendsKey(), 0, -1], TIMEOUT)) as string[];
   }
 
   /** The newest first. */

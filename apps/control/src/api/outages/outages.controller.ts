@@ -70,7 +70,7 @@ export class OutagesController {
   @Endpoint({
     summary: 'Outages of backends',
     description:
-      'The last 100 of each backend, for 30 days. A page may be short, or empty, with more to come: go on while there is a cursor.',
+      'The last 100 of each backend, for 30 days; of one that is no longer configured too. A page may be short, or empty, with more to come: go on while there is a cursor.',
     query,
     answer: page,
     example: { outages: [OUTAGE_EXAMPLE], cursor: 'portal~1767225600000' },
@@ -78,7 +78,7 @@ export class OutagesController {
   })
   async list(@Query() given: z.output<typeof query>): Promise<z.input<typeof page>> {
     const { backend, state, ...rest } = given;
-    const all = Object.keys(this.node.config.backends);
+    const all = await this.reports.backends(Object.keys(this.node.config.backends));
     if (backend !== undefined && !all.includes(backend)) throw noBackend(all);
     const backends = backend === undefined ? all : [backend];
     const running = state === undefined ? undefined : state === 'running';

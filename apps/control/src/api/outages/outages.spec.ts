@@ -159,6 +159,20 @@ describe('GET /outages', () => {
     expect([running?.['backend'], running?.['end'], others]).toEqual(['vod', null, []]);
   });
 
+  it('has those of a backend that was renamed or removed meanwhile, and their reports', async () => {
+    const { ledger, clock, turn, letIn } = aLedger();
+    turn('old-portal', false);
+    letIn('1', 'fail-open', '', 'old-portal');
+    await ledger.round();
+    clock.advance(MINUTE);
+    turn('old-portal', true);
+    await ledger.round();
+    const { outages } = await world.get('/outages');
+    expect(outages).toMatchObject([{ backend: 'old-portal', columns: { onTrust: { sessions: 1 } } }]);
+    expect(await world.get('/outages?backend=old-portal')).toEqual({ outages });
+    expect((await world.get(`/outages/${outages[0].id}`)).lines).toBe(1);
+  });
+
   it('names the backends that there are, and refuses a cursor that is none', async () => {
     const { status, body } = await world.call('/outages?backend=nobody');
     expect([status, body.errors]).toEqual([
