@@ -33,6 +33,8 @@ export {
   whyNotableKey,
   whyUserKey,
 } from './key-names.js';
+export { newestFirst, positionText, readPosition } from './newest-first.js';
+export type { NewestFirst, ShardEntry, StreamPosition } from './newest-first.js';
 export type { Connection, RedisSettings } from './options.js';
 export { createSealer } from './sealer.js';
 export type { Sealer } from './sealer.js';
