@@ -44,6 +44,7 @@ export type {
 export { REASONS, reasonSentence } from './reason.js';
 export type { ReasonCode } from './reason.js';
 export { REMEDIES, remedyOf } from './remedy.js';
+export type { RuleAllow, RuleChain, RuleDenial, RuleInput, RuleOutcome, Rules } from './rules.js';
 export type { CloseReason, Presence, Session, SessionName, SessionState } from './session.js';
 export { NO_SWITCHES } from './switch.js';
 export type { Switch, Switches, SwitchKind, SwitchMode } from './switch.js';

@@ -14,6 +14,23 @@ export const REASONS = {
   'limit-reached':
     'The backend allowed it, but as many devices of this user are watching as may watch at once.',
   public: 'The channel or path is public: nobody is asked about it.',
+  'rule-allowed': 'A rule of the gateway let this viewer in: nobody else was asked.',
+  'rule-ip-denied': 'A list of addresses refuses this viewer’s address.',
+  'rule-country-denied': 'The channel may not be played in the country of this viewer’s address.',
+  'rule-agent-denied': 'This player is refused by what it calls itself.',
+  'rule-referer-denied':
+    'The player stands on a web page of a site that is not allowed to show this channel.',
+  'rule-token-denied':
+    'The token is no good: nobody with the secret or key made it for this channel and address.',
+  'rule-token-expired': 'The token’s time is over.',
+  'rule-token-early': 'The token’s time has not begun.',
+  'rule-token-channel': 'The token is good, but not for this channel.',
+  'rule-token-address': 'The token is good, but not from this address.',
+  'rule-login-denied': 'The password is not that of this login.',
+  'rule-busy': 'Too many passwords were waiting to be checked, and this one was not looked at.',
+  'rule-keys-missing': 'The keys that this token is checked with have not been fetched since the start.',
+  'rule-broken': 'A rule failed by a fault of Usher’s own, and refuses.',
+  'rule-undecided': 'No rule let this viewer in, and the route asks nobody else.',
   'session-known': 'This session was allowed earlier and its time still runs.',
   'answer-shared': 'The same question was answered a moment ago.',
   'denial-stands':

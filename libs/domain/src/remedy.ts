@@ -16,6 +16,28 @@ export const REMEDIES: Readonly<Record<ReasonCode, string>> = {
   'group-partial': 'Look at the members of the group that could not be asked.',
   'limit-reached': 'Nothing, if the cap is meant: another device must stop first. Else raise the cap.',
   public: 'Nothing. The channel is public by configuration.',
+  'rule-allowed': 'Nothing, if it is meant. The answer names the rule.',
+  'rule-ip-denied':
+    'Take the address out of the list, or put it into allow or pass: the longer network wins.',
+  'rule-country-denied':
+    'Nothing, if it is meant. Else look the address up in the database of countries, and put it into ip: pass.',
+  'rule-agent-denied': 'Look at the user agent in the log, and at userAgents.',
+  'rule-referer-denied': 'Add the site to referers, if it may show the channel.',
+  'rule-token-denied':
+    'Compare what the token was made of: secret, channel, address. A token for one address is no good from another.',
+  'rule-token-expired': 'The player must be given a new link. If it was new: compare the clocks.',
+  'rule-token-early': 'Compare the clocks of whoever made the token and of Usher.',
+  'rule-token-channel':
+    'Nothing, if the viewer has not bought the channel. Else look at the claim that names channels.',
+  'rule-token-address':
+    'The viewer’s address has changed since the token was made: the player must be given a new link.',
+  'rule-login-denied': 'The viewer must correct the password.',
+  'rule-busy':
+    'Look for who guesses passwords. Players that ask again get in; cheaper hashes are checked faster.',
+  'rule-keys-missing': 'Can Usher reach the address of the keys? Its log says why not.',
+  'rule-broken': 'Report it, with the log lines around it.',
+  'rule-undecided':
+    'The viewer showed no token or login, or an unknown one. A route without backend refuses him by default.',
   'session-known': 'Nothing.',
   'answer-shared': 'Nothing. gateway.answerTtl says how long answers are shared.',
   'denial-stands':
