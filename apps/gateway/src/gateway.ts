@@ -36,6 +36,7 @@ import { askerReader } from './edges/asker.js';
 import { EdgeDirectory } from './edges/edge-directory.js';
 import { networkTest } from './edges/networks.js';
 import { oneAddressWatch } from './edges/one-address.js';
+import { endedByEdge } from './ended.js';
 import { outages } from './outages.js';
 import { questionBus } from './question-bus.js';
 import { questionKeys } from './question-keys.js';
@@ -171,6 +172,8 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
       tellOf(check, settled);
     },
     closed: (edge, body) => webhook.closed(edge, body),
+    ended: endedByEdge(node.registry),
+    ttls: { grace, denial: answerTtl.deny },
     backends: traits,
     metrics: checkMetrics,
     strangers: new ThrottledLog(log, clock),

@@ -35,7 +35,7 @@ export function crossWarnings(config: Config): Problem[] {
   const unused =
     config.routes.length === 0 ? [] : Object.keys(config.backends).filter((name) => !used.has(name));
   const all = config.routes.findIndex(({ match }) => Object.keys(match).length === 0);
-  const unreachable = all === -1 ? [] : config.routes.slice(all + 1);
+  const isReached = ({ match }: RouteConfig): boolean => match.action === 'publish';
   const hasGap = config.routes.length > 0 && all === -1;
   const insecure = Object.keys(config.backends).filter((name) => config.backends[name]!.insecure);
   return [
@@ -45,10 +45,11 @@ export function crossWarnings(config: Config): Problem[] {
       path: ['backends', name],
       message: 'no route leads to it: it is never asked',
     })),
-    ...unreachable.map((_, at) => ({
-      path: ['routes', all + 1 + at],
-      message: `never reached: routes[${all}] matches every check`,
-    })),
+    ...config.routes.flatMap((route, at) =>
+      all === -1 || at <= all || isReached(route)
+        ? []
+        : [{ path: ['routes', at], message: `never reached: routes[${all}] matches every check` }],
+    ),
     ...(hasGap ? [{ path: ['routes'], message: GAP }] : []),
     ...insecure.map((name) => ({
       path: ['backends', name, 'insecure'],
@@ -87,6 +88,20 @@ function groupProblems({ backends, groups }: Config): Problem[] {
   ]);
 }
 
+/** The kinds of middleware that can tell a publisher from a player. */
+const KNOW_PUBLISHERS: ReadonlySet<string> = new Set(['http']);
+
+/** A portal that knows nothing but players would let every subscriber publish. */
+function publishProblems(route: RouteConfig, path: readonly (string | number)[], config: Config): Problem[] {
+  const members = [route.backend, ...(config.groups[route.group ?? '']?.backends ?? [])];
+  return members.flatMap((name) => {
+    const type = config.backends[name ?? '']?.type;
+    if (type === undefined || KNOW_PUBLISHERS.has(type)) return [];
+    const message = `${name} is a ${type}, which knows only who may play. Allowed: a backend of type http (it is asked with X-Usher-Action: publish)`;
+    return [{ path: [...path, route.backend === undefined ? 'group' : 'backend'], message }];
+  });
+}
+
 function routeProblems(route: RouteConfig, at: number, config: Config): Problem[] {
   const path = ['routes', at];
   const targets = (['backend', 'group', 'access'] as const).filter((key) => route[key] !== undefined);
@@ -104,6 +119,7 @@ function routeProblems(route: RouteConfig, at: number, config: Config): Problem[
   if (route.group !== undefined && !Object.hasOwn(config.groups, route.group)) {
     problems.push({ path: [...path, 'group'], message: noSuch('group', route.group, config.groups) });
   }
+  if (route.match.action === 'publish') problems.push(...publishProblems(route, path, config));
   if (route.access === 'public') {
     for (const key of ['host', 'query'] as const) {
       if (route.match[key] === undefined) continue;

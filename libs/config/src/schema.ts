@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { FailMode } from '#usher/domain';
+import { DIALECT_NAMES, type FailMode } from '#usher/domain';
 import { z } from 'zod';
 import {
   address,
@@ -114,7 +114,13 @@ export const gatewaySchema = z.strictObject({
 });
 
 export const edgeSchema = z.strictObject({
-  dialect: z.enum(['astra', 'alta']).default('astra').describe('The language the edge speaks.'),
+  dialect: z
+    .enum(DIALECT_NAMES)
+    .default('astra')
+    .describe('The language of /e/<edge>/check, and of every path without /e/.'),
+  ttl: durationOf(5_000)
+    .default(180_000)
+    .describe('flussonic, forward: it relies on an answer for so long at most, and asks again.'),
   addresses: z
     .array(network)
     .default([])
@@ -389,6 +395,14 @@ export const routeSchema = z.strictObject({
   }),
   match: z
     .strictObject({
+      action: z
+        .enum(['play', 'publish'])
+        .optional()
+        .meta({
+          description:
+            'publish: this route answers who may publish (ingest), and nobody who plays. Default: play.',
+          examples: ['publish'],
+        }),
       host: glob.optional().describe('The viewer’s host. Chooses a backend only.'),
       path: glob
         .optional()

@@ -14,6 +14,8 @@ export interface CheckContext {
   readonly opensWhenAlone: boolean;
   /** Monotonic, ms: answered by then, whatever is broken. */
   readonly deadline: number;
+  /** The viewer was not asked for his credentials yet: nobody is asked about him before he was. */
+  readonly lacksCredentials?: boolean;
   /** Has to be admitted under a cap on devices first: no worker opens the session. */
   unopened?: boolean;
   /** `KeptDecisions.version` when it was looked at; what is set or refreshed meanwhile makes it be looked at again. */

@@ -11,6 +11,7 @@ import type { Asker, Asking } from './asking.js';
 import type { CheckContext, Settled, Verdict } from './check-context.js';
 import { keptName, UNCHECKED, type Kept, type KeptDecisions } from './kept-decisions.js';
 import type { Limiting } from './limiting.js';
+import { publishing } from './publishing.js';
 import type { SharedAnswers } from './shared-answers.js';
 import type { SingleFlight } from './single-flight.js';
 import type { StandIn } from './stand-in.js';
@@ -42,6 +43,11 @@ export interface LadderParts {
 /** The life of a check: each rung answers, or passes it on. Every check is answered within its deadline. */
 export class Ladder {
   constructor(private readonly parts: LadderParts) {}
+
+  /** Never rejects, and nothing of it is kept. */
+  publish(context: CheckContext): Promise<Settled> {
+    return publishing(context, this.holdOn(context), this.parts.asker);
+  }
 
   /** Never rejects. A climb that outlives the deadline goes on, and its late answer settles the session. */
   async decide(context: CheckContext): Promise<Settled> {
@@ -101,6 +107,7 @@ export class Ladder {
     // A denial that others got says nothing about a session that was allowed elsewhere.
     const elsewhere = await this.keptElsewhere(context);
     if (elsewhere !== undefined) return elsewhere;
+    if (context.lacksCredentials === true) return CREDENTIALS_MISSING;
     if (shared === undefined) return this.asked(context, target, key);
     return this.parts.verdicts.previousStands(context, shared) ?? this.parts.verdicts.denied(shared, 'cache');
   }
@@ -251,6 +258,12 @@ export class Ladder {
     );
   }
 }
+
+const CREDENTIALS_MISSING: Verdict = {
+  decision: { allow: false, source: 'rule', reason: 'credentials-missing', status: 401 },
+  until: 0,
+  standIn: false,
+};
 
 /** Of none and none, too. */
 function isSameHold(a: Hold | undefined, b: Hold | undefined): boolean {

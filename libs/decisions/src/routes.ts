@@ -8,6 +8,8 @@ const MAX_MATCHED_NAME = 256;
 
 /** As Astra does by itself. */
 const OPEN: FailMode = { kind: 'open' };
+/** Whoever may publish on trust shows his picture to everybody. */
+const CLOSED: FailMode = { kind: 'closed' };
 
 /** Whom to ask about a check, and what if nobody can be asked. */
 export interface Route {
@@ -28,7 +30,7 @@ export interface Route {
 }
 
 /** What a route is chosen by; known before the session id is. */
-export type Routed = Pick<Check, 'edge' | 'channel' | 'path' | 'host' | 'query'>;
+export type Routed = Pick<Check, 'edge' | 'channel' | 'path' | 'host' | 'query' | 'action'>;
 
 type Matcher = (check: Routed) => boolean;
 
@@ -66,7 +68,7 @@ function compiled(route: RouteConfig, config: Config): Route {
     target,
     backends,
     mode: route.mode ?? config.mode,
-    failMode: route.failMode ?? first?.failMode ?? OPEN,
+    failMode: route.failMode ?? (route.match.action === 'publish' ? CLOSED : (first?.failMode ?? OPEN)),
     overload: route.overload ?? first?.overload,
     ...(route.maxDevices === undefined ? {} : { maxDevices: route.maxDevices }),
   });
@@ -76,7 +78,8 @@ function compiled(route: RouteConfig, config: Config): Route {
 function matchers({ match, access }: RouteConfig): { byFacts: Matcher; byWords: Matcher } {
   const facts: Matcher[] = [];
   const words: Matcher[] = [];
-  const { edge, channel, host, path, query } = match;
+  const { action = 'play', edge, channel, host, path, query } = match;
+  facts.push((check) => (check.action ?? 'play') === action);
   if (edge !== undefined) facts.push(nameMatcher(edge, 'edge'));
   if (channel !== undefined) facts.push(nameMatcher(channel, 'channel'));
   if (path !== undefined) facts.push(pathMatcher(path));

@@ -59,7 +59,7 @@ export function identify(
   // An empty one names nobody: the backend may go by something else in the query.
   const credential =
     (credentialParameter === undefined ? '' : queryParameter(facts.query, credentialParameter)) ||
-    facts.query;
+    shown(facts);
   const sessionGiven = givenSessionId !== '';
   const fingerprint = fingerprintOf(facts, credential, sessionGiven);
   const sessionId = sessionGiven ? givenSessionId : derivedSessionId(facts.dialect, facts.edge, fingerprint);
@@ -70,9 +70,16 @@ export function identify(
   return { check: checkOf(facts, sessionId, sessionGiven), identity: { fingerprint, viewerKey }, credential };
 }
 
+/** The whole query, and what the edge names apart from it. */
+function shown({ query, token, authorization }: Unidentified): string {
+  if (token !== undefined && token !== '') return token;
+  return authorization === undefined ? query : `${query}\n${authorization}`;
+}
+
 /** Field by field: as copies of each other checks cost several times as much (measured). */
 function checkOf(facts: Unidentified, sessionId: string, sessionGiven: boolean): Check {
   const { id, dialect, edge, channel, ip, path, userAgent, host, origin, query } = facts;
+  const { action, token, authorization, referer, protocol } = facts;
   return {
     id,
     dialect,
@@ -86,5 +93,10 @@ function checkOf(facts: Unidentified, sessionId: string, sessionGiven: boolean):
     host,
     origin,
     query,
+    action,
+    token,
+    authorization,
+    referer,
+    protocol,
   };
 }

@@ -1,26 +1,44 @@
+import type { EdgeConfig } from '#usher/config';
 import type { AskingHabit, Check, Decision, DialectName } from '#usher/domain';
 
 /** A request as node:http gives it; strings are byte strings. Header names are in lower case. */
 export interface EdgeRequest {
-  /** The viewer's raw query without `?`. */
+  readonly method: string;
+  /** What stands behind the dialect's name in the address, `/` first; empty where nothing does. */
+  readonly path: string;
+  /** The raw query without `?`. */
   readonly query: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** As it came, 64 KiB at most; empty where none did. */
+  readonly body: Buffer;
   /** The asking connection's address: stands in for the viewer's where the edge names none (a plain curl). */
   readonly remoteAddress: string;
 }
 
 /** What a dialect reads from a request: a Check without what only we know. */
-export interface EdgeFacts extends Omit<Check, 'id' | 'edge' | 'sessionId' | 'sessionGiven'> {
+export interface EdgeFacts extends Omit<Check, 'id' | 'edge' | 'dialect' | 'sessionId' | 'sessionGiven'> {
   /** The edge's own session id, where it sent one. */
   readonly givenSessionId: string;
   /** No header of the dialect was there: somebody tries it by hand, and is told more. */
-  readonly byHand: boolean;
+  readonly byHand?: boolean;
+  /** The viewer was not asked for his credentials yet: whom a backend would be asked about is asked for them. */
+  readonly lacksCredentials?: boolean;
 }
+
+/** What an edge wants of us. */
+export type EdgeQuestion =
+  | { readonly kind: 'check'; readonly facts: EdgeFacts }
+  /** Sessions of these ids ended. */
+  | { readonly kind: 'ended'; readonly sessionIds: readonly string[]; readonly answer: EdgeAnswer }
+  /** Nothing to decide: the dialect answers it by itself. */
+  | { readonly kind: 'answered'; readonly answer: EdgeAnswer };
 
 /** What goes back to the edge. Header names and values are safe to write as they are. */
 export interface EdgeAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** None: an empty one. Its type is among the headers. */
+  readonly body?: string;
 }
 
 /** The request could not be understood: answered with 400 and this sentence. */
@@ -28,13 +46,33 @@ export class BadRequest extends Error {
   readonly code = 'USHER_BAD_REQUEST';
 }
 
-/** The wire protocol that an edge speaks: parses a request, renders a decision. No state, no I/O. */
+/** The wire protocol as one edge speaks it: parses a request, renders a decision. No state, no I/O. */
 export interface Dialect {
+  /** @throws BadRequest */
+  readonly parse: (request: EdgeRequest) => EdgeQuestion;
+  /** Fills in what the edge leaves to be read out of the rest: Alta's channel out of its path. `parse` did so already. */
+  readonly complete?: (facts: EdgeFacts) => EdgeFacts;
+  /** `facts`: what was asked about. */
+  readonly render: (decision: Decision, facts: EdgeFacts) => EdgeAnswer;
+}
+
+/** A wire protocol, for any edge. */
+export interface DialectType {
   readonly name: DialectName;
   readonly habit: AskingHabit;
   /** The edge itself would let the viewer in if it could not reach us: our overload does likewise. */
   readonly opensWhenAlone: boolean;
-  /** @throws BadRequest */
-  parse(request: EdgeRequest): EdgeFacts;
-  render(decision: Decision): EdgeAnswer;
+  /** What an edge may ask with; any other method gets 405. */
+  readonly methods: ReadonlySet<string> | 'any';
+  /** Asked at `/e/<edge>/<its name>`; else only at `/e/<edge>/check`. */
+  readonly hasAddress: boolean;
+  /** More may stand behind its name in the address. */
+  readonly hasPaths: boolean;
+  /** Equal requests may be answered by heart: an answer depends on nothing but what `request-key.ts` compares. */
+  readonly isRemembered: boolean;
+  /** The edge is told how long it may rely on an answer: `Decision.edgeTtl`. */
+  readonly tellsTtl: boolean;
+  /** The edge gives up by then, ms; undefined: not before our own deadline. */
+  readonly deadline?: number;
+  readonly speak: (edge: EdgeConfig) => Dialect;
 }

@@ -1,3 +1,3 @@
 export { BadRequest } from './dialect.js';
-export type { Dialect, EdgeAnswer, EdgeFacts, EdgeRequest } from './dialect.js';
+export type { Dialect, DialectType, EdgeAnswer, EdgeFacts, EdgeQuestion, EdgeRequest } from './dialect.js';
 export { DIALECTS } from './registry.js';

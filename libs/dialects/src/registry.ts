@@ -1,7 +1,7 @@
 import type { DialectName } from '#usher/domain';
 import { alta } from './alta/alta.js';
 import { astra } from './astra/astra.js';
-import type { Dialect } from './dialect.js';
+import type { DialectType } from './dialect.js';
 
-/** Every dialect by its name. Adding one is its folder and a line here. */
-export const DIALECTS: Readonly<Record<DialectName, Dialect>> = { astra, alta };
+/** Every dialect by its name. Adding one is its folder, a line here, and its name in the domain. */
+export const DIALECTS: Readonly<Record<DialectName, DialectType>> = { astra, alta };

@@ -5,7 +5,11 @@
  * them. So a query travels to the backend byte for byte, and a key encodes any bytes unambiguously.
  * `readable` (text.ts) turns one into text for people.
  */
-export type DialectName = 'astra' | 'alta';
+export const DIALECT_NAMES = ['astra', 'alta'] as const;
+export type DialectName = (typeof DIALECT_NAMES)[number];
+
+/** To play is what nearly all ask for; to publish (ingest) is answered by routes of its own, never by accident. */
+export type Action = 'play' | 'publish';
 
 /** How often an edge of this dialect asks about one session. */
 export type AskingHabit = 'once' | 'again' | 'per-request';
@@ -31,6 +35,15 @@ export interface Check {
   readonly origin: string;
   /** The viewer's raw query without the leading `?`, byte for byte. A secret: never logged, hashed in keys. */
   readonly query: string;
+  /** Absent: play. */
+  readonly action?: Action;
+  /** The viewer's credential where his edge names it apart from the query (Flussonic's `token`, a Bearer). A secret. */
+  readonly token?: string;
+  /** The viewer's Authorization header, where the edge passes it on. A secret. */
+  readonly authorization?: string;
+  readonly referer?: string;
+  /** What it is played by, in the edge's own word: hls, rtmp … */
+  readonly protocol?: string;
 }
 
 /** The check's parts that decide which backend is asked and whether answers are shared. See identity.ts. */

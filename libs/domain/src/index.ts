@@ -6,7 +6,8 @@ export type {
   Redirect,
   UnavailableAnswer,
 } from './answer.js';
-export type { AskingHabit, Check, DialectName, Identity } from './check.js';
+export { DIALECT_NAMES } from './check.js';
+export type { Action, AskingHabit, Check, DialectName, Identity } from './check.js';
 export type { Clock, Random } from './clock.js';
 export { isOnTrust } from './decision.js';
 export type { Decision, Source } from './decision.js';

@@ -63,6 +63,9 @@ export const REASONS = {
   deadline: 'The time for this check was used up.',
   'unknown-edge': 'The asking address is not configured as an edge.',
   'no-route': 'No route matches this check.',
+  'publish-unrouted': 'Publishing is answered by routes of its own, and none of them matches.',
+  'publish-allowed': 'The backend allowed to publish.',
+  'credentials-missing': 'The player has shown no credentials yet: its server asks it for them now.',
   'bad-request': 'The request could not be understood.',
   internal: 'A fault of Usher’s own.',
 } as const;

@@ -78,6 +78,10 @@ export const REMEDIES: Readonly<Record<ReasonCode, string>> = {
   'unknown-edge':
     'Add the address to the edge’s addresses in the configuration, or let the edge ask /e/<edge>/check.',
   'no-route': 'Add a route; the last one may be without match.',
+  'publish-unrouted': 'Add a route with match: {action: publish} that says who may publish, if anybody may.',
+  'publish-allowed': 'Nothing.',
+  'credentials-missing':
+    'Nothing: an RTSP player first asks without. If it stays so, the player has no token or password in its address.',
   'bad-request': 'Look at what asks: it is no edge of this dialect, or the viewer’s query is none.',
   internal: 'Report it, with the log lines around it.',
 };

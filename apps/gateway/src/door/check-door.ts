@@ -9,12 +9,14 @@ import {
   type Routed,
   type Settled,
   type TraitsByBackend,
+  type Unidentified,
 } from '#usher/decisions';
-import { BadRequest, DIALECTS, type Dialect, type EdgeFacts } from '#usher/dialects';
-import type { Check, Clock, Log } from '#usher/domain';
+import { BadRequest, type EdgeFacts } from '#usher/dialects';
+import type { Check, Clock, DialectName, Log } from '#usher/domain';
 import type { CheckMetrics, ThrottledLog } from '#usher/observe';
 import type { AskerOf } from '../edges/asker.js';
 import type { EdgeDirectory, KnownEdge } from '../edges/edge-directory.js';
+import { edgeTtl, type EdgeTtls } from './edge-ttl.js';
 import type { Memory } from './memory.js';
 import { flatHeaders, writeAnswer, writeExplained, writeProblem, type ReplyStyle } from './reply.js';
 
@@ -42,16 +44,23 @@ export interface CheckDoorParts {
   readonly limits: { readonly requestLine: number; readonly headers: number };
   /** Where answers are recorded for `why`. */
   readonly record: (check: Check, settled: Settled) => void;
-  /** The edge says that sessions ended; the body is as it came. */
-  readonly closed: (edge: string, body: unknown) => Promise<unknown>;
+  /** Astra's webhook says that sessions ended; the body is as it came. */
+  readonly closed: (edge: string, body: string) => Promise<unknown>;
+  /** The edge names sessions that ended. */
+  readonly ended: (edge: string, sessionIds: readonly string[]) => Promise<unknown>;
+  readonly ttls: EdgeTtls;
 }
+
+/** Nothing came with it. */
+const NO_BODY = Buffer.alloc(0);
+const WEBHOOK_METHODS: ReadonlySet<string> = new Set(['POST']);
 
 /** Where edges knock: names the edge, reads its language, asks the ladder, answers in its language. */
 export class CheckDoor {
   constructor(private readonly parts: CheckDoorParts) {}
 
   /** Never rejects; every request is answered. */
-  async answer(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
+  async answer(request: IncomingMessage, response: ServerResponse, body: Buffer = NO_BODY): Promise<void> {
     try {
       await this.admit(request, response, body);
     } catch (error) {
@@ -62,7 +71,7 @@ export class CheckDoor {
     }
   }
 
-  private async admit(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
+  private async admit(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
     const { limits, directory } = this.parts;
     const url = request.url ?? '/';
     if (url.length > limits.requestLine) {
@@ -77,68 +86,72 @@ export class CheckDoor {
       this.parts.strangers.warn(edge.sentence, { reason: 'unknown-edge' }, edge.sentence);
       return writeProblem(response, 403, edge.sentence);
     }
-    if (edge.action === 'closed') return this.sessionsClosed(request, response, edge, body);
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return writeProblem(response, 405, 'a check is a GET');
+    const methods = edge.action === 'closed' ? WEBHOOK_METHODS : edge.type.methods;
+    if (methods !== 'any' && !methods.has(request.method ?? '')) {
+      return writeProblem(response, 405, `this address is asked with ${[...methods].join(' or ')}`);
     }
-    await this.check(request, response, edge, query);
+    if (edge.action === 'closed') return this.sessionsClosed(response, edge, body);
+    await this.asked(request, response, edge, query, body);
+  }
+
+  private async asked(
+    request: IncomingMessage,
+    response: ServerResponse,
+    edge: KnownEdge,
+    query: string,
+    body: Buffer,
+  ): Promise<void> {
+    const { clock, style, nextId } = this.parts;
+    const arrived = clock.monotonic();
+    const { method = '', headers } = request;
+    const asker = this.asker(request);
+    const asked = edge.dialect.parse({ method, path: edge.rest, query, headers, body, remoteAddress: asker });
+    if (asked.kind === 'check') return this.check(request, response, edge, asked.facts, arrived);
+    if (asked.kind === 'ended') await this.settled(edge, this.parts.ended(edge.name, asked.sessionIds));
+    writeAnswer(response, style, asked.answer, flatHeaders(asked.answer), 'rule', nextId());
   }
 
   private async check(
     request: IncomingMessage,
     response: ServerResponse,
     edge: KnownEdge,
-    query: string,
+    facts: EdgeFacts,
+    arrived: number,
   ): Promise<void> {
-    const { clock, memory, metrics, style, nextId } = this.parts;
-    const arrived = clock.monotonic();
-    const dialect = DIALECTS[edge.dialect];
-    const facts = dialect.parse({ query, headers: request.headers, remoteAddress: this.asker(request) });
-    const context = this.contextOf(facts, edge, dialect, nextId(), arrived);
+    const { clock, memory, metrics, style, nextId, ttls } = this.parts;
+    const { type, dialect } = edge;
+    const context = this.contextOf(facts, edge, nextId(), arrived);
     this.parts.watch(edge.name, facts.ip);
     const settled = await this.decide(context);
     const { decision, kept } = settled;
-    metrics.count(dialect.name, decision.allow, decision.source);
+    metrics.count(type.name, decision.allow, decision.source);
     metrics.rung(decision.source).observe(clock.monotonic() - arrived);
     this.record(context.check, settled);
     if (decision.silent) return void request.socket.destroy();
-    const answer = dialect.render(decision);
+    const told = type.tellsTtl
+      ? { ...decision, edgeTtl: edgeTtl(settled, edge.ttl, clock.monotonic(), ttls) }
+      : decision;
+    const answer = dialect.render(told, facts);
     if (facts.byHand) return writeExplained(response, style, answer, decision, context.check.id);
-    writeAnswer(response, style, answer.status, flatHeaders(answer), decision.source, context.check.id);
+    writeAnswer(response, style, answer, flatHeaders(answer), decision.source, context.check.id);
     // Only what could be written is written again: nobody would catch it there.
-    if (kept !== undefined) memory.keep(request, dialect.name, kept, answer);
+    if (kept !== undefined && type.isRemembered) memory.keep(request, type.name, kept, answer);
   }
 
-  private contextOf(
-    facts: EdgeFacts,
-    edge: KnownEdge,
-    dialect: Dialect,
-    id: string,
-    arrived: number,
-  ): CheckContext {
+  private contextOf(facts: EdgeFacts, edge: KnownEdge, id: string, arrived: number): CheckContext {
     const { routeOf, backends, deadline } = this.parts;
-    const { channel, ip, path, userAgent, host, origin, query, givenSessionId } = facts;
-    const asked = {
-      id,
-      edge: edge.name,
-      dialect: facts.dialect,
-      channel,
-      ip,
-      path,
-      userAgent,
-      host,
-      origin,
-      query,
-    };
+    const { type } = edge;
+    const asked = unidentified(facts, id, edge.name, type.name);
     const route = routeOf(asked);
-    const { check, identity, credential } = identify(asked, givenSessionId, route, backends);
+    const { check, identity, credential } = identify(asked, facts.givenSessionId, route, backends);
     return {
       check,
       identity,
       credential,
       route,
-      habit: dialect.habit,
-      opensWhenAlone: dialect.opensWhenAlone,
+      habit: type.habit,
+      opensWhenAlone: type.opensWhenAlone,
+      lacksCredentials: facts.lacksCredentials,
       deadline: arrived + Math.min(deadline, edge.deadline ?? deadline),
     };
   }
@@ -146,24 +159,23 @@ export class CheckDoor {
   private decide(context: CheckContext): Promise<Settled> {
     const { ladder, observeMode } = this.parts;
     const { isGap, mode, target } = context.route;
+    if (context.check.action === 'publish') return ladder.publish(context);
     if (isGap) return Promise.resolve(ladder.unrouted(context));
     return mode === 'observe' && target !== undefined
       ? observeMode.decide(context, target)
       : ladder.decide(context);
   }
 
-  private async sessionsClosed(
-    request: IncomingMessage,
-    response: ServerResponse,
-    edge: KnownEdge,
-    body: unknown,
-  ): Promise<void> {
-    if (request.method !== 'POST') return writeProblem(response, 405, 'the sessions webhook is a POST');
-    await this.parts.closed(edge.name, body).catch((error: unknown) => {
-      // The edge cannot do anything about it, and its list will tell the same.
+  private async sessionsClosed(response: ServerResponse, edge: KnownEdge, body: Buffer): Promise<void> {
+    await this.settled(edge, this.parts.closed(edge.name, body.toString('utf8')));
+    response.writeHead(204).end();
+  }
+
+  private async settled(edge: KnownEdge, closing: Promise<unknown>): Promise<void> {
+    await closing.catch((error: unknown) => {
+      // The edge cannot do anything about it; its list tells the same, or the session's time runs out.
       this.parts.log.warn({ error, edge: edge.name }, 'a closed session could not be noted');
     });
-    response.writeHead(204).end();
   }
 
   private asker(request: IncomingMessage): string {
@@ -181,6 +193,29 @@ export class CheckDoor {
     if (decision.allow && decision.because === undefined) log.debug(fields, 'allowed');
     else log.info(fields, decision.allow ? 'allowed without a decision' : 'denied');
   }
+}
+
+/** Field by field: as copies of each other checks cost several times as much (measured). */
+function unidentified(facts: EdgeFacts, id: string, edge: string, dialect: DialectName): Unidentified {
+  const { channel, ip, path, userAgent, host, origin, query } = facts;
+  const { action, token, authorization, referer, protocol } = facts;
+  return {
+    id,
+    edge,
+    dialect,
+    channel,
+    ip,
+    path,
+    userAgent,
+    host,
+    origin,
+    query,
+    action,
+    token,
+    authorization,
+    referer,
+    protocol,
+  };
 }
 
 function split(url: string): { path: string; query: string } {

@@ -5,7 +5,7 @@ import { CheckDoor } from './check-door.js';
 /** What we need of Fastify's request and reply: the raw ones. */
 interface RawRequest {
   readonly raw: IncomingMessage;
-  readonly body?: unknown;
+  readonly body?: Buffer;
 }
 interface RawReply {
   readonly raw: ServerResponse;

@@ -43,7 +43,7 @@ export class Memory {
     this.kept.note(known.kept);
     this.metrics.hit();
     this.metrics.count(known.dialect, decision.allow, decision.source);
-    writeAnswer(response, this.style, known.status, known.headers, decision.source, this.nextId());
+    writeAnswer(response, this.style, known, known.headers, decision.source, this.nextId());
     return true;
   }
 

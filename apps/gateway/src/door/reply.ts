@@ -17,11 +17,11 @@ export interface ReplyStyle {
   draining: boolean;
 }
 
-/** Writes an answer without a body. */
+/** Writes an answer; `headers` are its own, prepared. */
 export function writeAnswer(
   response: ServerResponse,
   style: ReplyStyle,
-  status: number,
+  { status, body = '' }: Pick<EdgeAnswer, 'status' | 'body'>,
   headers: FlatHeaders,
   source: string,
   id: string,
@@ -29,9 +29,9 @@ export function writeAnswer(
   const written = [...headers];
   if (style.answerHeaders) written.push('X-Usher-Source', source, 'X-Usher-Id', id);
   if (style.draining) written.push('Connection', 'close');
-  written.push('Content-Length', '0');
+  written.push('Content-Length', body === '' ? '0' : String(Buffer.byteLength(body)));
   response.writeHead(status, written);
-  response.end();
+  response.end(body);
 }
 
 /** For somebody who tries it by hand: reason and source in the body. */

@@ -15,7 +15,11 @@ describe('an edge is named by its URL, else by its source address', () => {
     v6: { addresses: ['2001:db8::/32'] },
   });
   it.each([
-    ['/e/astra-1/check', '10.0.0.11', { kind: 'edge', name: 'astra-1', dialect: 'astra', action: 'check' }],
+    [
+      '/e/astra-1/check',
+      '10.0.0.11',
+      { kind: 'edge', name: 'astra-1', type: { name: 'astra' }, action: 'check' },
+    ],
     ['/e/astra-1/closed', '10.0.0.11', { kind: 'edge', name: 'astra-1', action: 'closed' }],
     ['/e/astra-1/check', '10.0.0.12', { kind: 'unknown' }],
     ['/', '10.0.0.11', { kind: 'edge', name: 'astra-1', action: 'check' }],
@@ -24,7 +28,7 @@ describe('an edge is named by its URL, else by its source address', () => {
     [
       '/e/alta-1/correct-horse/check',
       '203.0.113.9',
-      { kind: 'edge', name: 'alta-1', dialect: 'alta', deadline: 500 },
+      { kind: 'edge', name: 'alta-1', type: { name: 'alta' }, deadline: 500 },
     ],
     ['/e/alta-1/wrong-horse-1/check', '203.0.113.9', { kind: 'unknown' }],
     ['/e/alta-1/check', '203.0.113.9', { kind: 'unknown' }],
@@ -56,7 +60,7 @@ describe('while no edge is configured', () => {
     expect(edges.isOpen).toBe(true);
     expect(edges.resolve('/e/astra-1/check', '127.0.0.1')).toMatchObject({
       name: 'astra-1',
-      dialect: 'astra',
+      type: { name: 'astra' },
     });
     expect(edges.resolve('/', '192.168.1.4')).toMatchObject({ name: '192.168.1.4' });
   });

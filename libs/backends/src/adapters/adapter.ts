@@ -35,8 +35,15 @@ export function questionKeyOf(check: Check, sees: readonly Input[]): string {
   for (const input of sees) {
     key += sized(check[input]);
     if (input === 'host') key += sized(check.origin);
+    if (input === 'query') key += ownWords(check);
   }
   return key;
+}
+
+/** What only some dialects know beside the query; whether it may be published is another question. */
+function ownWords({ token, authorization, referer, protocol, action }: Check): string {
+  if ((token ?? authorization ?? referer ?? protocol ?? action) === undefined) return '';
+  return [token, authorization, referer, protocol, action].map((word = '') => sized(word)).join('');
 }
 
 const sized = (value: string): string => `${value.length}:${value}`;

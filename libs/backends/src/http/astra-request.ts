@@ -13,6 +13,8 @@ export function astraHeaders(check: Check, own: readonly string[]): string[] {
   add(headers, 'X-Real-UA', check.userAgent);
   add(headers, 'X-Real-Host', check.host);
   add(headers, 'X-Real-Origin', check.origin);
+  // No part of Astra's contract, which knows only players: nobody takes a publisher for one.
+  if (check.action === 'publish') add(headers, 'X-Usher-Action', 'publish');
   return headers;
 }
 

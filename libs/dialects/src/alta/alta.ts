@@ -1,7 +1,7 @@
 import type { Decision } from '#usher/domain';
-import { cesboFacts } from '../cesbo/facts.js';
+import { CESBO_METHODS, cesboFacts } from '../cesbo/facts.js';
 import { redirectHeaders } from '../cesbo/redirect.js';
-import type { Dialect, EdgeAnswer, EdgeFacts, EdgeRequest } from '../dialect.js';
+import type { Dialect, DialectType, EdgeAnswer, EdgeFacts, EdgeRequest } from '../dialect.js';
 
 /** `scheme://host[:port]` → host. */
 function hostOf(origin: string): string {
@@ -15,25 +15,34 @@ function channelOf(path: string): string {
   return path.startsWith('/') && end > 1 ? path.slice(1, Math.min(end, 257)) : '';
 }
 
+const complete = (facts: EdgeFacts): EdgeFacts => ({
+  ...facts,
+  channel: facts.channel || channelOf(facts.path),
+  host: facts.host || hostOf(facts.origin),
+});
+
+const dialect: Dialect = {
+  parse: (request: EdgeRequest) => ({ kind: 'check', facts: complete(cesboFacts(request)) }),
+  complete,
+  render: (decision: Decision): EdgeAnswer => ({
+    status: decision.allow ? 200 : (decision.verbatim && decision.status) || 403,
+    headers: redirectHeaders(decision),
+  }),
+};
+
 /**
  * Cesbo Alta, and what Cesbo's auth-proxy answers: as Astra, but X-Real-Origin instead of X-Real-Host, no
  * X-Channel-ID, and exactly 200 or 403. Asks once per session; without a default action it lets the viewer in when
  * it cannot reach its backend. Source: help.cesbo.com, Alta › auth backend.
  */
-export const alta: Dialect = {
+export const alta: DialectType = {
   name: 'alta',
   habit: 'once',
   opensWhenAlone: true,
-  parse(request: EdgeRequest): EdgeFacts {
-    const facts = cesboFacts('alta', request);
-    return {
-      ...facts,
-      channel: facts.channel || channelOf(facts.path),
-      host: facts.host || hostOf(facts.origin),
-    };
-  },
-  render: (decision: Decision): EdgeAnswer => ({
-    status: decision.allow ? 200 : (decision.verbatim && decision.status) || 403,
-    headers: redirectHeaders(decision),
-  }),
+  methods: CESBO_METHODS,
+  hasAddress: false,
+  hasPaths: false,
+  isRemembered: true,
+  tellsTtl: false,
+  speak: () => dialect,
 };

@@ -1,9 +1,16 @@
+import { configSchema } from '#usher/config';
 import type { Decision } from '#usher/domain';
 import fc from 'fast-check';
 import { DIALECTS } from '../registry.js';
-import { BadRequest, type EdgeRequest } from '../dialect.js';
+import { BadRequest, type EdgeFacts, type EdgeRequest } from '../dialect.js';
+
+const EDGE = configSchema.parse({ edges: { any: {} } }).edges['any']!;
+const SPOKEN = { astra: DIALECTS.astra.speak(EDGE), alta: DIALECTS.alta.speak(EDGE) };
 
 const ask = (headers: Record<string, string>, query = 'token=123'): EdgeRequest => ({
+  method: 'GET',
+  path: '',
+  body: Buffer.alloc(0),
   query,
   headers,
   remoteAddress: '192.0.2.1',
@@ -56,24 +63,37 @@ describe('astra and alta read their documented headers', () => {
       { givenSessionId: '', ip: '192.0.2.1', userAgent: '', byHand: true },
     ],
   ] as const)('%s', (dialect, headers, expected) => {
-    expect(DIALECTS[dialect].parse(ask(headers))).toMatchObject({ ...expected, dialect, query: 'token=123' });
+    expect(SPOKEN[dialect].parse(ask(headers))).toMatchObject({
+      kind: 'check',
+      facts: { ...expected, query: 'token=123' },
+    });
   });
 
   it('never takes the viewer’s own words for facts', () => {
-    const facts = DIALECTS.astra.parse(ask(ASTRA, 'ip=10.0.0.1&name=other&token=1'));
-    expect(facts).toMatchObject({
-      ip: '192.0.2.7',
-      channel: 'a001',
-      query: 'ip=10.0.0.1&name=other&token=1',
+    const asked = SPOKEN.astra.parse(ask(ASTRA, 'ip=10.0.0.1&name=other&token=1'));
+    expect(asked).toMatchObject({
+      kind: 'check',
+      facts: { ip: '192.0.2.7', channel: 'a001', query: 'ip=10.0.0.1&name=other&token=1' },
     });
   });
 
   it('refuses an id of more than 256 bytes with a sentence', () => {
-    const parse = () => DIALECTS.astra.parse(ask({ ...ASTRA, 'x-session-id': 'x'.repeat(257) }));
+    const parse = () => SPOKEN.astra.parse(ask({ ...ASTRA, 'x-session-id': 'x'.repeat(257) }));
     expect(parse).toThrow(BadRequest);
     expect(parse).toThrow('x-session-id is longer than 256 bytes');
   });
 });
+
+const FACTS: EdgeFacts = {
+  givenSessionId: '42',
+  channel: 'a001',
+  ip: '192.0.2.7',
+  path: '',
+  userAgent: '',
+  host: '',
+  origin: '',
+  query: '',
+};
 
 const decision = (part: Partial<Decision>): Decision => ({
   allow: true,
@@ -100,13 +120,13 @@ describe('what the edge is told', () => {
     ['alta', decision({ allow: false, status: 401 }), 403, {}],
     ['alta', decision({ allow: false, status: 302, redirect: promo }), 403, { 'X-Location': promo.address }],
   ] as const)('%s %#', (dialect, given, status, headers) => {
-    expect(DIALECTS[dialect].render(given)).toEqual({ status, headers });
+    expect(SPOKEN[dialect].render(given, FACTS)).toEqual({ status, headers });
   });
 
   it('a session name never carries a control character into a header', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (name) => {
-        const { headers } = DIALECTS.astra.render(decision({ sessionName: `a${name}` }));
+        const { headers } = SPOKEN.astra.render(decision({ sessionName: `a${name}` }), FACTS);
         expect(headers['X-Session-Name']).not.toMatch(/[\r\n\0]/);
       }),
     );

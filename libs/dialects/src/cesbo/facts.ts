@@ -1,4 +1,3 @@
-import type { DialectName } from '#usher/domain';
 import { BadRequest, type EdgeFacts, type EdgeRequest } from '../dialect.js';
 
 /** X-Session-ID and X-Channel-ID: any bytes, so many at most. */
@@ -28,9 +27,8 @@ function id(request: EdgeRequest, name: string): string {
 }
 
 /** What Astra and Alta have in common. */
-export function cesboFacts(dialect: DialectName, request: EdgeRequest): EdgeFacts {
+export function cesboFacts(request: EdgeRequest): EdgeFacts {
   return {
-    dialect,
     givenSessionId: id(request, 'x-session-id'),
     channel: id(request, 'x-channel-id'),
     ip: header(request, 'x-real-ip') || request.remoteAddress,
@@ -42,3 +40,6 @@ export function cesboFacts(dialect: DialectName, request: EdgeRequest): EdgeFact
     byHand: !OF_THE_DIALECT.some((name) => request.headers[name] !== undefined),
   };
 }
+
+/** Both ask so. */
+export const CESBO_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);

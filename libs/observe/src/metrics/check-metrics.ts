@@ -1,10 +1,12 @@
-import type { DialectName, Source } from '#usher/domain';
+import { DIALECT_NAMES, type DialectName, type Source } from '#usher/domain';
 import { METRICS } from './catalogue.js';
 import type { Latency } from './latency.js';
 import type { Metrics, MetricRow } from './metrics.js';
 
-/** Complete by type: a new dialect or rung without a place here does not compile. */
-const DIALECTS: Readonly<Record<DialectName, number>> = { astra: 0, alta: 1 };
+const DIALECTS = Object.fromEntries(DIALECT_NAMES.map((name, at) => [name, at])) as Readonly<
+  Record<DialectName, number>
+>;
+/** Complete by type: a new rung without a place here does not compile. */
 const SOURCES: Readonly<Record<Source, number>> = {
   hold: 0,
   rule: 1,
@@ -19,7 +21,6 @@ const SOURCES: Readonly<Record<Source, number>> = {
   overload: 10,
 };
 const SOURCE_NAMES = Object.keys(SOURCES) as Source[];
-const DIALECT_NAMES = Object.keys(DIALECTS) as DialectName[];
 
 /** What a gateway counts for every check: plain numbers, read at scrape. */
 export class CheckMetrics {

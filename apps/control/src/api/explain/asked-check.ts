@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { Config } from '#usher/config';
-import { BadRequest, DIALECTS, type Dialect, type EdgeFacts } from '#usher/dialects';
+import { configSchema, type Config } from '#usher/config';
+import { DIALECTS, type DialectType, type EdgeFacts } from '#usher/dialects';
+import { DIALECT_NAMES } from '#usher/domain';
 import { wireString } from '../endpoint/fields.js';
 import { Problem, type Flaw } from '../problems/problem.js';
 
@@ -15,7 +16,7 @@ export const askedCheck = z
         'What the viewer plays (http://live.example.com/play/a001/index.m3u8?token=…), or what the edge asks (http://usher:1064/e/astra-1/check?token=…).',
       ),
     edge: text(64).optional().describe('Needed where several are configured.'),
-    dialect: z.enum(['astra', 'alta']).optional().describe('Default: the edge’s.'),
+    dialect: z.enum(DIALECT_NAMES).optional().describe('Default: the edge’s.'),
     session: text(256).optional().describe('The edge’s session id.'),
     channel: text(256).optional(),
     address: text(64).optional().describe('The viewer’s.'),
@@ -37,13 +38,16 @@ export type AskedCheck = z.output<typeof askedCheck>;
 /** A check that was asked about, in its edge's language. */
 export interface ReadCheck {
   readonly edge: string;
-  readonly dialect: Dialect;
+  readonly dialect: DialectType;
   readonly facts: EdgeFacts;
   /** What was taken for granted. */
   readonly notes: readonly string[];
 }
 
-/** Reads it as the edge would send it: headers and all through the dialect's own parser. Throws Problem. */
+/** An edge of which nothing is configured. */
+const UNCONFIGURED = configSchema.parse({ edges: { any: {} } }).edges['any']!;
+
+/** The facts that its edge would send. Throws Problem. */
 export function readCheck(asked: AskedCheck, config: Config): ReadCheck {
   const notes: string[] = [];
   const fromUrl = asked.url === undefined ? {} : partsOf(asked.url, notes);
@@ -51,27 +55,20 @@ export function readCheck(asked: AskedCheck, config: Config): ReadCheck {
   const edge = edgeOf(parts.edge, config);
   const configured = Object.hasOwn(config.edges, edge) ? config.edges[edge] : undefined;
   const dialect = DIALECTS[asked.dialect ?? configured?.dialect ?? 'astra'];
+  const { complete } = dialect.speak(configured ?? UNCONFIGURED);
   if (parts.address === undefined) notes.push('No address was given: what goes by it cannot be seen.');
-  const headers = {
-    'x-session-id': parts.session,
-    'x-channel-id': parts.channel,
-    'x-real-ip': parts.address,
-    'x-real-path': parts.path,
-    'x-real-ua': parts.userAgent,
-    'x-real-host': parts.host,
-    'x-real-origin': parts.origin,
+  const wire = (text = ''): string => wireString(text);
+  const facts: EdgeFacts = {
+    givenSessionId: wire(parts.session),
+    channel: wire(parts.channel),
+    ip: wire(parts.address),
+    path: wire(parts.path),
+    userAgent: wire(parts.userAgent),
+    host: wire(parts.host),
+    origin: wire(parts.origin),
+    query: wire((parts.query ?? '').replace(/^\?/, '')),
   };
-  const wire = Object.entries(headers).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, wireString(value)] as const],
-  );
-  try {
-    const query = wireString((parts.query ?? '').replace(/^\?/, ''));
-    const facts = dialect.parse({ query, headers: Object.fromEntries(wire), remoteAddress: '' });
-    return { edge, dialect, facts, notes };
-  } catch (error) {
-    if (error instanceof BadRequest) throw flawed({ parameter: 'check', says: error.message });
-    throw error;
-  }
+  return { edge, dialect, facts: complete === undefined ? facts : complete(facts), notes };
 }
 
 type Parts = Partial<Omit<AskedCheck, 'url' | 'ask' | 'dialect'>>;

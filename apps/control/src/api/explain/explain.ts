@@ -62,8 +62,8 @@ class Walk {
   ) {
     const { config, clock } = parts.node;
     this.#backends = traitsOf(config);
-    const { givenSessionId, byHand: _, ...facts } = read.facts;
-    const unidentified = { ...facts, id: 'explained', edge: read.edge };
+    const { givenSessionId, byHand: _, lacksCredentials: __, ...facts } = read.facts;
+    const unidentified = { ...facts, id: 'explained', edge: read.edge, dialect: read.dialect.name };
     const route = compileRoutes(config)(unidentified);
     this.context = {
       ...identify(unidentified, givenSessionId, route, this.#backends),

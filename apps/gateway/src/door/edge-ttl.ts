@@ -1,0 +1,22 @@
+import type { Settled } from '#usher/decisions';
+
+/** An edge that asks again is never told to do it sooner, seconds. */
+const SHORTEST = 5;
+
+export interface EdgeTtls {
+  /** What stands in for a decision is asked about again after so long, ms. */
+  readonly grace: number;
+  /** A denial is asked about again after so long, ms: whoever paid meanwhile is not kept out. */
+  readonly denial: number;
+}
+
+/**
+ * How long the edge may rely on an answer, seconds: never longer than its own `ttl` (ms), the time that the decision
+ * has left, and `grace` where it only stands in for one. `now` is monotonic, ms.
+ */
+export function edgeTtl({ decision, kept }: Settled, ttl: number, now: number, ttls: EdgeTtls): number {
+  const most = decision.allow ? ttl : Math.min(ttl, ttls.denial);
+  const standIn = decision.because === undefined ? most : Math.min(most, ttls.grace);
+  const left = decision.allow && kept !== undefined ? Math.min(standIn, kept.until - now) : standIn;
+  return Math.max(SHORTEST, Math.floor(left / 1000));
+}
