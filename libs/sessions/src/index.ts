@@ -28,6 +28,8 @@ export type { WebhookResult } from './presence/sessions-webhook.js';
 export { allShards } from './registry/session-names.js';
 export { EventJob } from './events/event-job.js';
 export type { EventJobParts, TakeEvents } from './events/event-job.js';
+export { listEvents } from './events/event-list.js';
+export type { EventPage, EventQuery } from './events/event-list.js';
 export { EventReader } from './events/event-reader.js';
 export { EventWriter } from './events/event-writer.js';
 export type { EventFacts, EventWriterOptions } from './events/event-writer.js';

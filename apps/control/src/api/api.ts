@@ -12,6 +12,7 @@ import { createApiServer, PREFIX } from './api-server.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditLog } from './audit/audit-log.js';
 import { ClusterController } from './cluster/cluster.controller.js';
+import { EventsController } from './events/events.controller.js';
 import { ExplainController } from './explain/explain.controller.js';
 import { HoldsController } from './holds/holds.controller.js';
 import { RefreshController } from './refresh/refresh.controller.js';
@@ -49,6 +50,7 @@ export const CONTROLLERS: readonly Type[] = [
   UsersController,
   CountsController,
   WhyController,
+  EventsController,
   ExplainController,
   ClusterController,
   HoldsController,
