@@ -23,7 +23,7 @@ export { switchedAnswer, switchOn, underSwitch } from './switched.js';
 export { identify, traitsOf } from './traits.js';
 export type { BackendTraits, Identified, TraitsByBackend, Unidentified } from './traits.js';
 export { Why } from './why/why.js';
-export type { WhyFilter, WhyFound, WhyOptions } from './why/why.js';
+export type { WhyFound, WhyOptions, WhyPage, WhyPageQuery } from './why/why.js';
 export type { AnswerGiven, WhyAnswer, WhyRecord } from './why/why-record.js';
 export { Verdicts } from './verdicts.js';
 export type { VerdictParts, VerdictTimes } from './verdicts.js';

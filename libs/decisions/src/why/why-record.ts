@@ -1,4 +1,4 @@
-import { cut, readable, reasonSentence } from '#usher/domain';
+import { cut, maskedPath, readable, reasonSentence } from '#usher/domain';
 import type { BackendAnswer, Check, Decision, Hold } from '#usher/domain';
 import { maskQuery, maskText } from '#usher/observe';
 
@@ -88,7 +88,7 @@ export function whyRecord(check: Check, given: AnswerGiven, user: string | undef
     channel: readable(check.channel),
     ip: readable(check.ip),
     userAgent: text(check.userAgent),
-    path: text(check.path),
+    path: text(maskedPath(check.path)),
     query: cut(maskQuery(check.query), MAX_TEXT),
     allow: decision.allow,
     source: decision.source,

@@ -1,4 +1,5 @@
 import {
+  newestFirst,
   script,
   shardOf,
   whyAddressKey,
@@ -8,6 +9,7 @@ import {
   type RedisArg,
   type RedisClient,
   type RedisScript,
+  type StreamPosition,
 } from '#usher/redis';
 import { PER_NAME } from './why-memory.js';
 import { parseRecord, type WhyRecord } from './why-record.js';
@@ -42,6 +44,18 @@ export interface WhyStoreBounds {
   readonly lists: number;
   /** Answers that were not plain allows, in the whole of Redis. */
   readonly notable: number;
+}
+
+export interface NotableSpan {
+  readonly before: StreamPosition | undefined;
+  readonly oldest: number;
+  readonly newest: number | undefined;
+}
+
+export interface StoredAnswer {
+  /** Undefined: it cannot be read. */
+  readonly record: WhyRecord | undefined;
+  readonly position: StreamPosition;
 }
 
 /** One call of a script. */
@@ -108,21 +122,11 @@ export class WhyStore {
     return this.#list(whyAddressKey(this.#shard(ip), ip));
   }
 
-  /** Not plain allows of all shards since that cluster time, ms; the newest of each shard. */
-  async notable(since: number): Promise<WhyRecord[]> {
-    const shards = Array.from({ length: this.#bounds.shards }, (_, shard) => String(shard).padStart(2, '0'));
-    const replies = await Promise.all(
-      shards.map((shard) =>
-        this.#redis.call(
-          'XREVRANGE',
-          [whyNotableKey(shard), '+', String(Math.max(0, Math.floor(since)))],
-          READ_TIMEOUT,
-        ),
-      ),
-    );
-    return replies.flatMap((reply) =>
-      records((reply as [string, string[]][]).map(([, fields]) => fields[1])),
-    );
+  /** Not plain allows of all shards, the newest first, read on as far as they are asked for. Times of writing, cluster time, ms. */
+  async *notable(span: NotableSpan): AsyncGenerator<StoredAnswer> {
+    const streams = new Map(this.#shards().map((shard) => [shard, whyNotableKey(shard)]));
+    const entries = newestFirst(this.#redis, { streams, timeout: READ_TIMEOUT, ...span });
+    for await (const { fields, position } of entries) yield { record: parseRecord(fields[1]), position };
   }
 
   async #list(key: string): Promise<WhyRecord[]> {
@@ -147,6 +151,10 @@ export class WhyStore {
     const { ttl, lists, shards } = this.#bounds;
     const args = [PER_NAME, ttl, Math.ceil(lists / shards)];
     return { script: keepAnswers, key: whyListsKey(shard), args, list };
+  }
+
+  #shards(): string[] {
+    return Array.from({ length: this.#bounds.shards }, (_, shard) => String(shard).padStart(2, '0'));
   }
 
   #shard(name: string): string {

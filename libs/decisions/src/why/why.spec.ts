@@ -5,7 +5,7 @@ import type { Check, Decision, UnavailableAnswer } from '#usher/domain';
 import { eventually, ManualClock, startRedis, startRedisCluster } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
 import { Why } from './why.js';
-import type { WhyOptions } from './why.js';
+import type { WhyOptions, WhyPage, WhyPageQuery } from './why.js';
 
 const DAY = 86_400_000;
 
@@ -43,6 +43,12 @@ function start(options: Partial<WhyOptions> = {}): Why {
   });
   opened.push(why);
   return why;
+}
+
+/** What is in Redis by now. */
+async function page(why: Why, query: Partial<WhyPageQuery> = {}): Promise<WhyPage> {
+  await why.close();
+  return why.page({ limit: 100, ...query });
 }
 
 function check(parts: Partial<Check> = {}): Check {
@@ -128,7 +134,7 @@ describe('Why', () => {
   it('tells both what was answered on trust and why the backend could not be asked', async () => {
     const why = start();
     why.record(check(), { decision: onTrust, answer: unreachable });
-    const [answer] = (await why.recent()).answers;
+    const [answer] = (await page(why)).answers;
     expect(answer).toMatchObject({
       reason: 'on-trust',
       because: 'backend',
@@ -155,7 +161,7 @@ describe('Why', () => {
         .map(({ id }) => id),
     );
     expect((await why.byUser('ns-other', '42')).answers).toEqual([]);
-    expect((await why.recent()).answers).toEqual([]);
+    expect((await page(why)).answers).toEqual([]);
   });
 
   it('tells another process, through Redis', async () => {
@@ -171,7 +177,7 @@ describe('Why', () => {
       (await found).answers.map(({ id }) => id);
     expect(await ids(control.byAddress('192.0.2.1'))).toEqual([second.id, first.id]);
     expect(await ids(control.byUser('ns-portal', '42'))).toEqual([first.id]);
-    expect(await ids(control.recent())).toEqual([second.id]);
+    expect(await ids(page(control))).toEqual([second.id]);
     expect((await control.byUser('ns-portal', '42')).answers[0]).toMatchObject({
       user: 'ns-portal/42',
       tookMs: 12.3,
@@ -183,7 +189,7 @@ describe('Why', () => {
     const gateway = start();
     gateway.record(check(), { decision: denied });
     const control = start();
-    await eventually(async () => expect((await control.recent()).answers).toHaveLength(1));
+    await eventually(async () => expect((await page(control)).answers).toHaveLength(1));
   });
 
   it('counts repetitions instead of remembering them, from whichever rung they come', async () => {
@@ -229,25 +235,52 @@ describe('Why', () => {
   });
 
   it('finds recent answers by what was asked, and by time', async () => {
+    clock = new ManualClock(Date.now() - 60_000);
     const why = start();
     why.record(check({ edge: 'astra-2' }), { decision: denied });
     clock.advance(60_000);
     why.record(check({ channel: 'sport' }), { decision: onTrust, answer: unreachable });
-    const found = async (filter: Parameters<Why['recent']>[0]) => (await why.recent(filter)).answers.length;
+    const found = async (query: Partial<WhyPageQuery>) => (await page(why, query)).answers.length;
     expect(await found({})).toBe(2);
-    expect(await found({ edge: 'astra-2' })).toBe(1);
-    expect(await found({ channel: 'sport', allow: true })).toBe(1);
-    expect(await found({ channel: 'sport', allow: false })).toBe(0);
-    expect(await found({ reason: 'on-trust', source: 'fail-open', backend: 'portal' })).toBe(1);
+    expect(await found({ wants: ({ edge }) => edge === 'astra-2' })).toBe(1);
     expect(await found({ since: clock.now() - 1 })).toBe(1);
+    expect(await found({ until: clock.now() - 1 })).toBe(1);
     expect(await found({ limit: 1 })).toBe(1);
+  });
+
+  it('has pages, each answer once, and reads no further than it must', async () => {
+    const why = start({ shards: 4, notable: 10_000 });
+    for (let i = 0; i < 3_000; i += 1)
+      why.record(check({ ip: `10.0.${i >> 8}.${i & 255}`, edge: i < 10 ? 'rare' : 'astra-1' }), {
+        decision: denied,
+      });
+    await why.close();
+    const read = async (): Promise<number> =>
+      Number(
+        /cmdstat_xrevrange:calls=(\d+)/.exec(String(await redis.call('INFO', ['commandstats'])))?.[1] ?? 0,
+      );
+    const before = await read();
+    expect((await page(why, { limit: 20 })).answers).toHaveLength(20);
+    expect((await read()) - before).toBeLessThanOrEqual(5);
+    const seen = new Set<string>();
+    let cursor: string | undefined;
+    do {
+      const found = await page(why, { limit: 700, cursor });
+      for (const { id } of found.answers) seen.add(id);
+      ({ cursor } = found);
+    } while (cursor !== undefined);
+    expect(seen.size).toBe(3_000);
+    const rare = { wants: ({ edge }: { edge: string }) => edge === 'rare' };
+    const first = await page(why, rare);
+    expect([first.answers.length, first.cursor === undefined]).toEqual([0, false]);
+    expect((await page(why, { ...rare, cursor: first.cursor })).answers).toHaveLength(10);
   });
 
   it('forgets after a day', async () => {
     const why = start();
     why.record(check(), { decision: denied });
     clock.advance(DAY + 1);
-    expect((await why.recent()).answers).toEqual([]);
+    expect((await page(why)).answers).toEqual([]);
     expect((await why.byAddress('192.0.2.1')).answers).toEqual([]);
   });
 
@@ -283,11 +316,22 @@ describe('Why', () => {
     const expected = [expect.objectContaining({ id: hostile.id })];
     expect((await control.byAddress(bytes)).answers).toEqual(expected);
     expect((await control.byUser('ns-portal', bytes)).answers).toEqual(expected);
-    const written = JSON.stringify((await control.recent()).answers);
+    const written = JSON.stringify((await page(control)).answers);
     expect(written).not.toContain('s3cret');
     // oxlint-disable-next-line no-control-regex -- control characters are exactly what is looked for
     expect(written).not.toMatch(/[\u0000-\u001f\u007f-\u009f]|\\u00/);
     for (const key of (await server.cli('KEYS', '*')).split('\n')) expect(key).toMatch(/^[\x21-\x7e]+$/);
+  });
+
+  it('writes no password that stands in a path', async () => {
+    const why = start();
+    const panel = check({ path: '/live/anna/s3cret/17.ts', query: '' });
+    why.record(panel, { decision: denied });
+    await why.close();
+    expect((await start().recent()).answers).toMatchObject([{ id: panel.id, path: '/live/anna/***/17.ts' }]);
+    for (const key of (await server.cli('KEYS', '*')).split('\n')) {
+      expect(await server.cli('DUMP', key)).not.toContain('s3cret');
+    }
   });
 
   it('answers from its own memory while Redis is away, says so, and writes when it is back', async () => {
@@ -360,7 +404,7 @@ describe('Why', () => {
       const control = start({ redis: client, shards: 16 });
       expect((await control.byAddress('192.0.2.199')).answers).toHaveLength(2);
       expect((await control.byUser('ns-portal', '199')).answers).toHaveLength(1);
-      expect((await control.recent({ limit: 1_000 })).answers).toHaveLength(200);
+      expect((await page(control, { limit: 1_000 })).answers).toHaveLength(200);
       await control.close();
     } finally {
       await client.close();

@@ -1,5 +1,5 @@
 import type { Check, Clock, Log } from '#usher/domain';
-import type { RedisClient } from '#usher/redis';
+import { positionText, readPosition, type RedisClient } from '#usher/redis';
 import type { Remembered } from './last-answers.js';
 import { WhyMemory } from './why-memory.js';
 import { isPlainAllow, readOut, type AnswerGiven, type WhyAnswer, type WhyRecord } from './why-record.js';
@@ -11,6 +11,12 @@ const TICK = 100;
 /** In one tick at most; with that, recording costs Redis a bounded share. */
 const PER_TICK = 200;
 const MAX_WAITING = 5_000;
+/** Records read and looked at for one page. */
+const LOOK = 2_000;
+/** An answer waits so long for Redis and is still found by its time, ms. */
+const WRITTEN_LATE = 3_600_000;
+/** Clocks of processes and Redis' own differ by so much, ms. */
+const SLACK = 5_000;
 
 export interface WhyOptions {
   readonly clock: Clock;
@@ -28,18 +34,17 @@ export interface WhyOptions {
   readonly lists?: number;
 }
 
-/** Which of the answers that were not plain allows; all must match. Names as they are shown. */
-export interface WhyFilter {
-  readonly edge?: string;
-  readonly backend?: string;
-  readonly channel?: string;
-  readonly source?: string;
-  readonly reason?: string;
-  readonly allow?: boolean;
-  /** Cluster time, ms; never more than a day ago. */
-  readonly since?: number;
-  /** At most so many, default 100. */
-  readonly limit?: number;
+/** Which of the answers that were not plain allows. */
+export interface WhyPageQuery {
+  /** All by default. */
+  readonly wants?: (answer: WhyAnswer) => boolean;
+  /** Given at this time (cluster time, ms) or later, and never more than a day ago; at this time or before. */
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  /** 1 or more. */
+  readonly limit: number;
+  /** `cursor` of the page before. */
+  readonly cursor?: string | undefined;
 }
 
 export interface WhyFound {
@@ -47,6 +52,11 @@ export interface WhyFound {
   readonly answers: readonly WhyAnswer[];
   /** False: Redis could not be asked, and only this process's own answers are here. */
   readonly complete: boolean;
+}
+
+export interface WhyPage extends WhyFound {
+  /** Of the next page, as long as there may be one. */
+  readonly cursor: string | undefined;
 }
 
 /**
@@ -94,13 +104,23 @@ export class Why {
     return this.#found(this.#memory.byAddress(ip), this.#store.byAddress(ip));
   }
 
-  /** Answers of the last day that were not plain allows. */
-  async recent(filter: WhyFilter = {}): Promise<WhyFound> {
+  /**
+   * Answers of the last day that were not plain allows, as Redis has them. A page looks at 2,000 of them at most: it may be
+   * short, or empty, with more to come. Without Redis: this process's own. An unknown cursor is as none.
+   */
+  async page({ wants = () => true, limit, cursor, ...span }: WhyPageQuery): Promise<WhyPage> {
     const dayAgo = this.#options.clock.now() - DAY_SECONDS * 1_000;
-    const since = Math.max(dayAgo, filter.since ?? 0);
-    const found = await this.#found([...this.#memory.notable()], this.#store.notable(since));
-    const answers = found.answers.filter((one) => one.lastAt >= since && matches(one, filter));
-    return { ...found, answers: answers.slice(0, filter.limit ?? 100) };
+    const since = Math.max(dayAgo, span.since ?? 0);
+    const until = span.until ?? Infinity;
+    const isWanted = (one: WhyAnswer): boolean => one.lastAt >= since && one.at <= until && wants(one);
+    try {
+      return await this.#page(isWanted, since, span.until, limit, cursor);
+    } catch {
+      const mine = Array.from(this.#memory.notable(), ({ record, repeats, lastAt }) =>
+        readOut(record, repeats, lastAt),
+      );
+      return { answers: mine.filter(isWanted).slice(0, limit), complete: false, cursor: undefined };
+    }
   }
 
   /** Writes what waits, as long as Redis takes it; for the exit. */
@@ -111,6 +131,32 @@ export class Why {
     clearTimeout(this.#timer);
     this.#drop(this.#waiting.length);
     this.#waiting = [];
+  }
+
+  async #page(
+    isWanted: (one: WhyAnswer) => boolean,
+    since: number,
+    until: number | undefined,
+    limit: number,
+    cursor: string | undefined,
+  ): Promise<WhyPage> {
+    const span = {
+      before: cursor === undefined ? undefined : readPosition(cursor),
+      oldest: since - SLACK,
+      newest: until === undefined ? undefined : until + WRITTEN_LATE,
+    };
+    const answers: WhyAnswer[] = [];
+    let looked = 0;
+    let next: string | undefined;
+    for await (const { record, position } of this.#store.notable(span)) {
+      looked += 1;
+      const answer = record && readOut(record);
+      if (answer !== undefined && isWanted(answer)) answers.push(answer);
+      if (answers.length < limit && looked < LOOK) continue;
+      next = positionText(position);
+      break;
+    }
+    return { answers: answers.sort((a, b) => b.lastAt - a.lastAt), complete: true, cursor: next };
   }
 
   #enqueue(outgoing: Outgoing): void {
@@ -169,10 +215,4 @@ export class Why {
       .sort((a, b) => b.lastAt - a.lastAt);
     return { answers, complete };
   }
-}
-
-function matches(one: WhyAnswer, filter: WhyFilter): boolean {
-  return (['edge', 'backend', 'channel', 'source', 'reason', 'allow'] as const).every(
-    (field) => filter[field] === undefined || filter[field] === one[field],
-  );
 }

@@ -18,6 +18,9 @@ export interface WhyQuestion {
   /** Cluster time, ms. */
   readonly since?: number;
   readonly until?: number;
+  readonly limit: number;
+  /** Of the page before. */
+  readonly cursor?: string;
 }
 
 export interface WhyLookedUp {
@@ -27,6 +30,8 @@ export interface WhyLookedUp {
   readonly complete: boolean;
   /** Where was looked, in words: what is not there may be outside of it. */
   readonly lookedAt: string;
+  /** Of the next page, as long as there may be one. */
+  readonly cursor?: string | undefined;
 }
 
 const OF_USER = 'the last 20 answers of this user';
@@ -39,30 +44,37 @@ export async function lookUpWhy(
   registry: Pick<RedisSessionRegistry, 'read'>,
   question: WhyQuestion,
 ): Promise<WhyLookedUp> {
-  const { answers, complete, lookedAt } = await candidates(why, registry, question);
-  return { answers: answers.filter((answer) => matches(answer, question)), complete, lookedAt };
+  const { user, address, limit } = question;
+  const listed =
+    user !== undefined
+      ? { ...(await why.byUser(user.namespace, wireString(user.user))), lookedAt: OF_USER }
+      : address !== undefined
+        ? { ...(await why.byAddress(wireString(address))), lookedAt: OF_ADDRESS }
+        : undefined;
+  if (listed === undefined) return lookUpNotable(why, registry, question);
+  const answers = listed.answers.filter((answer) => matches(answer, question));
+  return { ...listed, answers: answers.slice(0, limit) };
 }
 
-async function candidates(
+async function lookUpNotable(
   why: Why,
   registry: Pick<RedisSessionRegistry, 'read'>,
   question: WhyQuestion,
 ): Promise<WhyLookedUp> {
-  const { user, address, since } = question;
-  if (user !== undefined) {
-    return { ...(await why.byUser(user.namespace, wireString(user.user))), lookedAt: OF_USER };
-  }
-  if (address !== undefined) return { ...(await why.byAddress(wireString(address))), lookedAt: OF_ADDRESS };
-  const recent = await why.recent({ since, limit: Infinity });
-  const living = await livingSession(registry, question);
-  if (living === undefined) return { ...recent, lookedAt: NOTABLE };
+  const { since, until, limit, cursor } = question;
+  const wants = (answer: WhyAnswer): boolean => matches(answer, question);
+  const page = await why.page({ wants, since, until, limit, cursor });
+  const living = cursor === undefined ? await livingSession(registry, question) : undefined;
+  if (living === undefined) return { ...page, lookedAt: NOTABLE };
   const ofViewer = await why.byAddress(living.ip);
-  const byId = new Map([...recent.answers, ...ofViewer.answers].map((answer) => [answer.id, answer]));
-  const answers = [...byId.values()].sort((a, b) => b.lastAt - a.lastAt);
+  // What was no plain allow is on some page.
+  const plain = ofViewer.answers.filter((one) => one.allow && one.because === undefined && wants(one));
+  const byId = new Map([...plain, ...page.answers].map((answer) => [answer.id, answer]));
   return {
-    answers,
-    complete: recent.complete && ofViewer.complete,
+    answers: [...byId.values()].sort((a, b) => b.lastAt - a.lastAt),
+    complete: page.complete && ofViewer.complete,
     lookedAt: `${NOTABLE}, and the last 20 to the session’s address`,
+    cursor: page.cursor,
   };
 }
 

@@ -28,11 +28,17 @@ const query = z.strictObject({
   since: instant.optional(),
   until: instant.optional(),
   limit: limit(500),
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}-\d{1,15}-\d\d$/, 'not one that a list gave out')
+    .optional()
+    .describe('`cursor` of the page before.'),
 });
 const answer = z.strictObject({
   answers: z.array(whyView).describe('The newest first.'),
   complete: z.boolean().describe('False: Redis could not be asked, and these are not all.'),
   lookedAt: z.string().describe('Where was looked, in words: what is not there may be outside of it.'),
+  cursor: z.string().optional().describe('Of the next page; missing on the last one.'),
 });
 
 /** Why a viewer got the answer that he got. */
@@ -49,7 +55,7 @@ export class WhyController {
   @Endpoint({
     summary: 'Why viewers got the answers that they got',
     description:
-      'All filters must hold. By user and by address the last 20 answers of any kind are known, for a day; else the answers of the last day that were not plain allows, about 10,000.',
+      'All filters must hold. By user and by address the last 20 answers of any kind are known, for a day; else the answers of the last day that were not plain allows, about 10,000, of which a page looks at 2,000 at most: it may be short, or empty, with more to come: go on while there is a cursor.',
     query,
     answer,
     example: {
@@ -59,7 +65,7 @@ export class WhyController {
     },
   })
   async look(@Query() given: z.output<typeof query>): Promise<z.input<typeof answer>> {
-    const { user, namespace, since, until, limit: most, ...rest } = given;
+    const { user, namespace, since, until, ...rest } = given;
     const now = this.clock.now();
     const found = await lookUpWhy(this.why, this.registry, {
       ...rest,
@@ -67,6 +73,6 @@ export class WhyController {
       since: since?.(now),
       until: until?.(now),
     });
-    return { ...found, answers: found.answers.slice(0, most).map(whyViewOf) };
+    return { ...found, answers: found.answers.map(whyViewOf) };
   }
 }

@@ -179,6 +179,19 @@ describe('GET /why', () => {
     expect(await ids('?limit=1')).toHaveLength(1);
   });
 
+  it('has pages where nobody is named, each answer once', async () => {
+    const all = Array.from({ length: 7 }, (_, at) => tell({ ip: `192.0.2.${at}` }, denied));
+    await gateway.close();
+    const found: string[] = [];
+    let cursor: string | undefined = '';
+    while (cursor !== undefined) {
+      const page = await world.get(`/why?allow=false&limit=3${cursor === '' ? '' : `&cursor=${cursor}`}`);
+      found.push(...(page.answers as { id: string }[]).map(({ id }) => id));
+      ({ cursor } = page as { cursor?: string });
+    }
+    expect(found.sort()).toEqual(all.sort());
+  });
+
   it('of a session that lives knows the plain allows too', async () => {
     const registry = new RedisSessionRegistry(world.redis, world.clock, {
       shards: world.node.config.redis.shards,
@@ -197,6 +210,7 @@ describe('GET /why', () => {
     ['since=monday', 'since'],
     ['allow=yes', 'allow'],
     ['token=x', 'token'],
+    ['cursor=x', 'cursor'],
   ])('says what is wrong with ?%s', async (query, parameter) => {
     expect(await world.call(`/why?${query}`)).toMatchObject({
       status: 400,
