@@ -132,7 +132,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     shared,
     standIn,
     verdicts,
-    limiting: limits === undefined ? undefined : new Limiting({ config, limits, holds }),
+    limiting: limits === undefined ? undefined : new Limiting({ clock, config, limits, holds }),
     flights: new SingleFlight<Asking>(),
     backends: traits,
     questionKey: ({ check }: CheckContext, target) => keyOf(check, target),

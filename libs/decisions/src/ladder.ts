@@ -3,6 +3,7 @@ import type {
   Clock,
   FoundSession,
   Hold,
+  RuleDenial,
   SessionRegistry,
   Switches,
   UnavailableAnswer,
@@ -84,6 +85,9 @@ export class Ladder {
 
   private async climb(context: CheckContext): Promise<Settled> {
     const held = this.holdOn(context);
+    // A hold set by hand, whatever it says, has the first word.
+    const refusal = held === undefined ? context.route.rules?.refusal(context.check) : undefined;
+    if (refusal !== undefined) return { decision: this.parts.verdicts.ruledOut(refusal).decision };
     const mine = this.keptHere(context, held);
     if (mine !== undefined) return mine;
     if (held !== undefined) return this.settle(context, this.parts.verdicts.held(context, held));
@@ -98,8 +102,14 @@ export class Ladder {
   }
 
   private async verdict(context: CheckContext): Promise<Verdict> {
-    const { target } = context.route;
-    if (target === undefined) return this.parts.verdicts.public(context);
+    const ruled = await this.ruled(context);
+    if (ruled !== undefined) return ruled;
+    const { target, isPublic } = context.route;
+    if (target === undefined) {
+      return isPublic === true
+        ? this.parts.verdicts.public(context)
+        : this.parts.verdicts.ruledOut(UNDECIDED);
+    }
     const key = this.parts.questionKey(context, target);
     const shared = this.parts.shared.find(key);
     // The same question was answered a moment ago; the session is opened by itself.
@@ -110,6 +120,15 @@ export class Ladder {
     if (context.lacksCredentials === true) return CREDENTIALS_MISSING;
     if (shared === undefined) return this.asked(context, target, key);
     return this.parts.verdicts.previousStands(context, shared) ?? this.parts.verdicts.denied(shared, 'cache');
+  }
+
+  /** Rung `rule`: what the gateway decides itself; undefined: nothing. */
+  private async ruled(context: CheckContext): Promise<Verdict | undefined> {
+    const { verdicts, limiting } = this.parts;
+    const outcome = await context.route.rules?.decide(context.check);
+    if (outcome === undefined || outcome.kind === 'pass') return undefined;
+    if (outcome.kind === 'deny') return verdicts.ruledOut(outcome);
+    return (await limiting?.refusalOfRule(context, outcome)) ?? verdicts.ruledIn(context, outcome);
   }
 
   /** What may be said again is kept under the session's name; a stand-in keeps saying what it is. */
@@ -258,6 +277,9 @@ export class Ladder {
     );
   }
 }
+
+/** A route that asks nobody, and whose rules let nobody in by themselves. */
+const UNDECIDED: RuleDenial = { kind: 'deny', rule: 'otherwise', reason: 'rule-undecided' };
 
 const CREDENTIALS_MISSING: Verdict = {
   decision: { allow: false, source: 'rule', reason: 'credentials-missing', status: 401 },

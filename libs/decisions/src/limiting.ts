@@ -1,14 +1,18 @@
 import type { BackendConfig, Config } from '#usher/config';
-import { viewerKeyOf } from '#usher/domain';
-import type { AllowAnswer, DeviceKind, DeviceLimits, Holds, Newcomer } from '#usher/domain';
+import { maskedPath, viewerKeyOf } from '#usher/domain';
+import type { AllowAnswer, Clock, DeviceKind, DeviceLimits, Holds, Newcomer, RuleAllow } from '#usher/domain';
 import type { CheckContext, Verdict } from './check-context.js';
 import type { Route } from './routes.js';
 import { ASKED_AGAIN_AFTER } from './session-of.js';
+import { RULES_NAMESPACE } from './verdicts.js';
 
 /** A larger cap is none: so many devices of one user are not counted. As `maxDevices` in the configuration. */
 export const MAX_CAP = 250;
 
+type Whose = Pick<Newcomer, 'user' | 'namespace' | 'cap' | 'device' | 'asksAgainAfter'>;
+
 export interface LimitingParts {
+  readonly clock: Clock;
   readonly config: Pick<Config, 'limits' | 'backends'>;
   readonly limits: DeviceLimits;
   readonly holds: Holds;
@@ -31,38 +35,66 @@ export class Limiting {
   /** Takes a place for a session that the backend allowed; where there is none, it is refused. Never rejects. */
   async refusal(context: CheckContext, answer: AllowAnswer): Promise<Verdict | undefined> {
     const newcomer = this.newcomer(context, answer);
-    if (newcomer === undefined) return undefined;
+    return newcomer !== undefined && (await this.isOver(newcomer)) ? refused(answer) : undefined;
+  }
+
+  /** The same for a session that a rule let in, under the cap of its route or token. */
+  async refusalOfRule(
+    context: CheckContext,
+    { user = '', until, maxSessions }: RuleAllow,
+  ): Promise<Verdict | undefined> {
+    const cap =
+      context.route.maxDevices ?? (maxSessions === undefined ? undefined : capOfNumber(maxSessions));
+    if (this.parts.config.limits.mode === 'off' || user === '' || cap === undefined) return undefined;
+    const { check, identity } = context;
+    const device = viewerKeyOf(check, undefined) === identity.viewerKey ? 'guess' : 'named';
+    const asksAgainAfter = until === undefined ? ASKED_AGAIN_AFTER : until - this.parts.clock.now();
+    const newcomer = this.newcomerOf(context, {
+      user,
+      namespace: RULES_NAMESPACE,
+      cap,
+      device,
+      asksAgainAfter,
+    });
+    if (newcomer === undefined || !(await this.isOver(newcomer))) return undefined;
+    return { decision: { ...OVER, user }, until: 0, standIn: false };
+  }
+
+  private async isOver(newcomer: Newcomer): Promise<boolean> {
     const admission = this.parts.limits.admit(newcomer);
     // Only observed: nobody waits for it.
-    if (this.parts.config.limits.mode !== 'enforce') return undefined;
-    return (await admission) === 'over' ? refused(answer) : undefined;
+    return this.parts.config.limits.mode === 'enforce' && (await admission) === 'over';
   }
 
   /** Undefined where no cap applies. */
   private newcomer(context: CheckContext, answer: AllowAnswer): Newcomer | undefined {
-    const { config, holds } = this.parts;
+    const { config } = this.parts;
     const { user = '', backend: name } = answer;
     const backend = config.backends[name];
     if (config.limits.mode === 'off' || user === '' || backend === undefined) return undefined;
     const cap = this.capOf(context.route, backend, answer);
     if (cap === undefined) return undefined;
-    const { check, identity, habit, previous } = context;
+    return this.newcomerOf(context, {
+      user,
+      namespace: backend.namespace ?? name,
+      cap,
+      device: deviceOf(context, backend),
+      asksAgainAfter: answer.authDuration === undefined ? ASKED_AGAIN_AFTER : answer.authDuration * 1000,
+    });
+  }
+
+  private newcomerOf({ check, identity, habit, previous }: CheckContext, who: Whose): Newcomer | undefined {
     const { viewerKey } = identity;
-    const namespace = backend.namespace ?? name;
     // Who is held is refused for that, and who has a free pass has no cap.
-    if (holds.ofUser(namespace, user, viewerKey) !== undefined) return undefined;
+    if (this.parts.holds.ofUser(who.namespace, who.user, viewerKey) !== undefined) return undefined;
     const { edge, sessionId, channel, path } = check;
     return {
       edge,
       sessionId,
-      namespace,
-      user,
+      ...who,
       viewerKey,
       habit,
-      cap,
-      channel: channel === '' ? path : channel,
-      device: deviceOf(context, backend),
-      asksAgainAfter: answer.authDuration === undefined ? ASKED_AGAIN_AFTER : answer.authDuration * 1000,
+      channel: channel === '' ? maskedPath(path) : channel,
       isOpen: previous !== undefined,
     };
   }
@@ -86,20 +118,22 @@ function capOfRoute(
 
 /** Where both are sent the number counts: it is never the stricter one. No number, or 0, is no cap. */
 function capInHeaders({ maxSessions = 0, unique }: AllowAnswer): number | undefined {
-  const cap = maxSessions > 0 ? maxSessions : unique === true ? 1 : undefined;
-  return cap === undefined || cap > MAX_CAP ? undefined : cap;
+  return capOfNumber(maxSessions > 0 ? maxSessions : unique === true ? 1 : 0);
 }
+
+const capOfNumber = (most: number): number | undefined => (most > 0 && most <= MAX_CAP ? most : undefined);
 
 function deviceOf({ check, identity }: CheckContext, backend: BackendConfig): DeviceKind {
   if (viewerKeyOf(check, undefined) !== identity.viewerKey) return 'named';
   return backend.type === 'ministra' ? 'user' : 'guess';
 }
 
+const OVER = { allow: false, source: 'rule', reason: 'limit-reached' } as const;
+
 function refused(answer: AllowAnswer): Verdict {
   const { backend, user, sessionName, tookMs } = answer;
-  const decision = { allow: false, source: 'rule', reason: 'limit-reached' } as const;
   return {
-    decision: { ...decision, backend, user, sessionName, tookMs },
+    decision: { ...OVER, backend, user, sessionName, tookMs },
     answer,
     until: 0,
     standIn: false,

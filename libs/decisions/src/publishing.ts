@@ -1,4 +1,4 @@
-import type { Decision, Hold, UnavailableAnswer } from '#usher/domain';
+import type { Decision, Hold, ReasonCode, UnavailableAnswer } from '#usher/domain';
 import type { Asker } from './asking.js';
 import type { CheckContext, Settled } from './check-context.js';
 
@@ -14,6 +14,9 @@ export async function publishing(
   const { route, lacksCredentials } = context;
   if (held !== undefined) return { decision: heldDecision(held) };
   if (route.isGap === true) return { decision: refused('publish-unrouted') };
+  const ruled = await ruling(context);
+  if (ruled !== undefined) return { decision: ruled };
+  if (route.target === undefined && route.isPublic !== true) return { decision: refused('rule-undecided') };
   if (route.target === undefined) return { decision: { allow: true, source: 'rule', reason: 'public' } };
   if (lacksCredentials === true) return { decision: refused('credentials-missing') };
   // A worker opens a session of whom the backend allows, unless he has to be admitted first.
@@ -35,7 +38,16 @@ function heldDecision(hold: Hold): Decision {
   return { allow, source: 'hold', reason: allow ? 'held-passed' : 'held-refused', hold };
 }
 
-function refused(reason: 'publish-unrouted' | 'credentials-missing' | 'internal'): Decision {
+/** What the gateway decides itself; undefined: nothing. */
+async function ruling({ route: { rules }, check }: CheckContext): Promise<Decision | undefined> {
+  const outcome = rules?.refusal(check) ?? (await rules?.decide(check));
+  if (outcome === undefined || outcome.kind === 'pass') return undefined;
+  return outcome.kind === 'deny'
+    ? refused(outcome.reason)
+    : { allow: true, source: 'rule', reason: 'rule-allowed', user: outcome.user };
+}
+
+function refused(reason: ReasonCode): Decision {
   return { allow: false, source: 'rule', reason };
 }
 

@@ -1,5 +1,13 @@
 import type { Config, RouteConfig } from '#usher/config';
-import { queryParameter, type Check, type FailMode, type Mode, type OverloadPolicy } from '#usher/domain';
+import {
+  queryParameter,
+  type Check,
+  type FailMode,
+  type Mode,
+  type OverloadPolicy,
+  type RuleChain,
+  type Rules,
+} from '#usher/domain';
 import picomatch from 'picomatch';
 
 /** Longer words match no pattern: a viewer's words never keep a regular expression busy. */
@@ -15,8 +23,12 @@ const CLOSED: FailMode = { kind: 'closed' };
 export interface Route {
   /** By which it can be switched. */
   readonly name?: string;
-  /** The backend or group; undefined: access is public. */
+  /** The backend or group; undefined: nobody is asked. */
   readonly target: string | undefined;
+  /** Everybody may play it whom no rule refuses. */
+  readonly isPublic?: true;
+  /** What the gateway decides itself, before anybody is asked. */
+  readonly rules?: RuleChain;
   /** The backends behind the target, in configured order. */
   readonly backends: readonly string[];
   readonly mode: Mode;
@@ -46,19 +58,27 @@ const GAP: Route = Object.freeze({
 /** But for the viewer's own words, host and query, a route would match: by them nobody gets in on trust. */
 const EVADED: Route = Object.freeze({ ...GAP, overload: 'deny' });
 
+const NO_RULES: Pick<Rules, 'ofRoute'> = Object.freeze({ ofRoute: () => undefined });
+
 /** Compiles the configured routes. The first that matches counts. */
-export function compileRoutes(config: Config): (check: Routed) => Route {
+export function compileRoutes(
+  config: Config,
+  rules: Pick<Rules, 'ofRoute'> = NO_RULES,
+): (check: Routed) => Route {
   const names = Object.keys(config.backends);
   const configured: RouteConfig[] =
     config.routes.length > 0 || names.length !== 1 ? config.routes : [{ match: {}, backend: names[0] }];
-  const routes = configured.map((route) => ({ ...matchers(route), route: compiled(route, config) }));
+  const routes = configured.map((route, at) => ({
+    ...matchers(route),
+    route: compiled(route, config, rules.ofRoute(at)),
+  }));
   return (check) => {
     const found = routes.find(({ byFacts, byWords }) => byFacts(check) && byWords(check));
     return found?.route ?? (routes.some(({ byFacts }) => byFacts(check)) ? EVADED : GAP);
   };
 }
 
-function compiled(route: RouteConfig, config: Config): Route {
+function compiled(route: RouteConfig, config: Config, rules: RuleChain | undefined): Route {
   const target = route.backend ?? route.group;
   const backends =
     route.backend === undefined ? (config.groups[route.group ?? '']?.backends ?? []) : [route.backend];
@@ -70,7 +90,9 @@ function compiled(route: RouteConfig, config: Config): Route {
     mode: route.mode ?? config.mode,
     failMode: route.failMode ?? (route.match.action === 'publish' ? CLOSED : (first?.failMode ?? OPEN)),
     overload: route.overload ?? first?.overload,
-    ...(route.maxDevices === undefined ? {} : { maxDevices: route.maxDevices }),
+    ...(route.access === 'public' && { isPublic: true as const }),
+    ...(rules !== undefined && { rules }),
+    ...(route.maxDevices !== undefined && { maxDevices: route.maxDevices }),
   });
 }
 

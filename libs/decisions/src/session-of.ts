@@ -1,3 +1,4 @@
+import { maskedPath } from '#usher/domain';
 import type { AllowAnswer, AskingHabit, Check, Decision, Identity, Session } from '#usher/domain';
 import type { TraitsByBackend } from './traits.js';
 
@@ -18,6 +19,11 @@ export function authorizedUntil(
   now: number,
 ): number {
   if (answer.authDuration !== undefined) return now + answer.authDuration * 1000;
+  return askedAgainAt(habit, sessionGiven, now);
+}
+
+/** Where nobody says how long it holds: cluster time, ms; 0 = as long as the session lives. */
+export function askedAgainAt(habit: AskingHabit, sessionGiven: boolean, now: number): number {
   // Whose id is derived plays the same session for ever: one that ended cannot be told from one that goes on.
   return habit === 'once' && sessionGiven ? 0 : now + ASKED_AGAIN_AFTER;
 }
@@ -66,12 +72,6 @@ export function sessionOfDecision(
   });
 }
 
-/** The contract knows no query there; an edge that sends one sends a secret. */
-function withoutQuery(path: string): string {
-  const mark = path.indexOf('?');
-  return mark === -1 ? path : path.slice(0, mark);
-}
-
 type Granted = Pick<
   Session,
   'backend' | 'namespace' | 'user' | 'sessionName' | 'state' | 'source' | 'authorizedUntil'
@@ -95,7 +95,7 @@ function sessionOf(
     ip: check.ip,
     userAgent: check.userAgent,
     host: check.host,
-    path: withoutQuery(check.path),
+    path: maskedPath(check.path),
     dialect: check.dialect,
     backend: granted.backend,
     namespace: granted.namespace,

@@ -6,16 +6,21 @@ import type {
   Hold,
   Holds,
   Renewals,
+  RuleAllow,
+  RuleDenial,
   Session,
   SessionRegistry,
 } from '#usher/domain';
 import type { CheckContext, Verdict } from './check-context.js';
 import type { KnownMemory } from './known-memory.js';
-import { sessionOfAllow, sessionOfDecision, type SessionLife } from './session-of.js';
+import { askedAgainAt, sessionOfAllow, sessionOfDecision, type SessionLife } from './session-of.js';
 import type { TraitsByBackend } from './traits.js';
 
 /** What stands in because of us is asked about again soon, ms. */
 const OVERLOAD_KEPT = 5_000;
+
+/** Of the users that rules name; no backend has this name. */
+export const RULES_NAMESPACE = '_rules';
 
 export interface VerdictTimes extends SessionLife {
   /** What stands in for a backend's decision is kept so long for its own question, ms. */
@@ -68,6 +73,30 @@ export class Verdicts {
     const hold = this.holdBefore(context) ?? this.holdOn(session);
     if (hold?.effect !== 'refuse' || (isOpen && hold.origin === 'eviction')) return undefined;
     return refusedBy(hold);
+  }
+
+  /** Rung `rule`. What the viewer showed may be shown again by somebody else: a denial is kept as a backend's is. */
+  ruledOut({ reason }: RuleDenial): Verdict {
+    const until = this.parts.clock.monotonic() + this.parts.times.denial;
+    return { decision: { allow: false, source: 'rule', reason }, until, standIn: false };
+  }
+
+  /** Rung `rule`: nobody else is asked. */
+  ruledIn(context: CheckContext, { user, sessionName = user, until = 0 }: RuleAllow): Verdict {
+    const { check, identity, habit } = context;
+    const { backends, clock, times } = this.parts;
+    const decision: Decision = { allow: true, source: 'rule', reason: 'rule-allowed', user, sessionName };
+    const now = clock.now();
+    const opened = sessionOfDecision(check, identity, decision, habit, backends, times, now);
+    const session: Session = {
+      ...opened,
+      namespace: RULES_NAMESPACE,
+      authorizedUntil: until || askedAgainAt(habit, check.sessionGiven, now),
+    };
+    const refused = this.refusal(context, session);
+    if (refused !== undefined) return refused;
+    this.register(session);
+    return { decision, until: this.monotonicUntil(session), standIn: false, session };
   }
 
   /** Rung `rule`. */

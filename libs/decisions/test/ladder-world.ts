@@ -13,6 +13,7 @@ import type {
   KnownViewer,
   Newcomer,
   Question,
+  RuleChain,
   Session,
   SessionRegistry,
   Switch,
@@ -73,6 +74,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     found: { kind: 'none' } as FoundSession | Error,
     known: undefined as KnownViewer | undefined | Error,
     answer: allow() as BackendAnswer | Promise<BackendAnswer>,
+    rules: undefined as RuleChain | undefined,
     place: 'admitted' as 'admitted' | 'over' | Promise<'admitted' | 'over'>,
   };
   const told = {
@@ -164,11 +166,16 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     flights: new SingleFlight<Asking>(),
     standIn: new StandIn(clock, known),
     verdicts,
-    limiting: new Limiting({ config, limits, holds }),
+    limiting: new Limiting({ clock, config, limits, holds }),
     backends,
     questionKey: ({ check }, target) => `${target}/${check.query}/${check.ip}/${check.channel}`,
   });
-  const routeOf = compileRoutes(config);
+  /** Of every route. */
+  const rules: RuleChain = {
+    decide: (input) => said.rules?.decide(input) ?? { kind: 'pass' },
+    refusal: (input) => said.rules?.refusal(input),
+  };
+  const routeOf = compileRoutes(config, { ofRoute: () => rules });
   const context = (part: Partial<Check> = {}, deadlineMs = 2000): CheckContext => {
     const facts = {
       id: 'check-1',
