@@ -23,26 +23,3 @@ export function readEntry(entry: string): KnownViewer | undefined {
     ...(mixed === '' ? {} : { mixedAt: Number(mixed) }),
   };
 }
-
-/**
- * The hash of a viewer that an earlier version wrote, as field, value, …: `user`, `name`, `allowedAt`, and for each
- * grant `g:<fingerprint>` → `<authorized-until>|<allowed at>`. Undefined for nothing and for garbage.
- */
-export function readEarlierHash(fields: readonly string[]): KnownViewer | undefined {
-  const grants = new Map<string, number>();
-  let user = '';
-  let sessionName = '';
-  let allowedAt = Number.NaN;
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const field = fields[i]!;
-    const value = fields[i + 1]!;
-    if (field === 'user') user = decodeName(value);
-    else if (field === 'name') sessionName = decodeName(value);
-    else if (field === 'allowedAt') allowedAt = Number(value);
-    else if (field.startsWith('g:')) {
-      const authorizedUntil = Number(value.split('|')[0]);
-      if (Number.isFinite(authorizedUntil)) grants.set(field.slice(2), authorizedUntil);
-    }
-  }
-  return Number.isFinite(allowedAt) ? { user, sessionName, allowedAt, grants } : undefined;
-}

@@ -1,5 +1,5 @@
 import { digest } from '#usher/domain';
-import { connectRedis, shardOf } from '#usher/redis';
+import { connectRedis } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
 import { startRedis } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
@@ -103,31 +103,6 @@ describe('a known viewer', () => {
     await known.remember('portal', viewer, 'f', grant);
     expect(await server.cli('HKEYS', key)).toBe(viewer);
     expect(Number(await server.cli('PTTL', key))).toBeGreaterThan(97_100_000);
-  });
-
-  it('that an earlier version remembered is one, until it is allowed again', async () => {
-    const shard = shardOf(`portal/${viewer}`, 16);
-    const now = String(Date.now());
-    await server.cli(
-      'HSET',
-      `usher:known:{${shard}}:portal:${viewer}`,
-      'user',
-      '7',
-      'name',
-      'Anna',
-      'allowedAt',
-      now,
-      'g:abcdefghijklmnop',
-      `5|${now}`,
-    );
-    expect(await known.find('portal', viewer)).toEqual({
-      user: '7',
-      sessionName: 'Anna',
-      allowedAt: Number(now),
-      grants: new Map([['abcdefghijklmnop', 5]]),
-    });
-    await known.remember('portal', viewer, 'next', grant);
-    expect(await known.find('portal', viewer)).toMatchObject({ user: '100500' });
   });
 
   it('that a later version remembered is nobody, and no error', async () => {

@@ -1,10 +1,10 @@
 import type { KnownGrant, KnownViewer, KnownViewers } from '#usher/domain';
 import { encodeName, isReplyError, knownKey, partOf, script, shardOf } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
-import { readEarlierHash, readEntry } from './known-entry.js';
+import { readEntry } from './known-entry.js';
 
 const REMEMBER = script(import.meta.url, './lua/remember-known-1.lua');
-const FIND = script(import.meta.url, './lua/find-known-2.lua');
+const FIND = script(import.meta.url, './lua/find-known-1.lua');
 
 /** So many grants of one viewer are remembered: the newest. */
 const MAX_GRANTS = 8;
@@ -34,11 +34,9 @@ export class RedisKnownViewers implements KnownViewers {
   }
 
   async find(backend: string, viewerKey: string): Promise<KnownViewer | undefined> {
-    const { shard, key } = this.#place(backend, viewerKey);
-    const keys = [key, knownKey(shard, backend, encodeName(viewerKey))];
+    const key = this.#keyOf(backend, viewerKey);
     try {
-      const reply = await this.redis.run(FIND, keys, [encodeName(viewerKey), this.#knownFor]);
-      if (Array.isArray(reply)) return readEarlierHash(reply as string[]);
+      const reply = await this.redis.run(FIND, [key], [encodeName(viewerKey), this.#knownFor]);
       return typeof reply === 'string' ? readEntry(reply) : undefined;
     } catch (error) {
       if (isReplyError(error) && error.message.includes('WRONGTYPE')) return undefined;
@@ -49,7 +47,7 @@ export class RedisKnownViewers implements KnownViewers {
   async remember(backend: string, viewerKey: string, fingerprint: string, grant: KnownGrant): Promise<void> {
     await this.redis.run(
       REMEMBER,
-      [this.#place(backend, viewerKey).key],
+      [this.#keyOf(backend, viewerKey)],
       [
         encodeName(viewerKey),
         encodeName(grant.user),
@@ -66,9 +64,9 @@ export class RedisKnownViewers implements KnownViewers {
     return Math.round(this.options.knownFor);
   }
 
-  #place(backend: string, viewerKey: string): { readonly shard: string; readonly key: string } {
+  #keyOf(backend: string, viewerKey: string): string {
+    const { shards } = this.options;
     const name = `${backend}/${viewerKey}`;
-    const shard = shardOf(name, this.options.shards);
-    return { shard, key: knownKey(shard, backend, partOf(name, this.options.shards)) };
+    return knownKey(shardOf(name, shards), backend, partOf(name, shards));
   }
 }

@@ -1,7 +1,7 @@
 import { encodeName, knownKey, partOf, script, shardOf } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
 
-const FORGET = script(import.meta.url, './lua/forget-known-2.lua');
+const FORGET = script(import.meta.url, './lua/forget-known-1.lua');
 
 /** Nobody at a player waits for it, ms. */
 const TIMEOUT = 1_000;
@@ -22,8 +22,7 @@ export async function forgetKnown(
 ): Promise<boolean> {
   const name = `${backend}/${viewerKey}`;
   const shard = shardOf(name, shards);
-  const viewer = encodeName(viewerKey);
-  const keys = [knownKey(shard, backend, partOf(name, shards)), knownKey(shard, backend, viewer)];
-  const args = [viewer, encodeName(user), Math.round(allowedBefore)];
-  return (await redis.run(FORGET, keys, args, TIMEOUT)) === 1;
+  const key = knownKey(shard, backend, partOf(name, shards));
+  const args = [encodeName(viewerKey), encodeName(user), Math.round(allowedBefore)];
+  return (await redis.run(FORGET, [key], args, TIMEOUT)) === 1;
 }

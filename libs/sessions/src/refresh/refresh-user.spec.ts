@@ -154,15 +154,4 @@ describe('a known viewer', () => {
     expect(await known.find('portal', viewer.viewerKey)).toBeUndefined();
     expect(await forget({})).toBe(false);
   });
-
-  it('that an earlier version remembered is forgotten too', async () => {
-    const known = new RedisKnownViewers(redis, { shards: 16, knownFor: HOUR });
-    await known.remember('portal', viewer.viewerKey, 'fingerprint', grant);
-    const [, shard] = /\{(\d\d)\}/.exec((await server.cli('KEYS', 'usher:known:*')).trim())!;
-    await redis.call('FLUSHALL', []);
-    const earlier = ['user', 'anna%2F7', 'name', 'Anna', 'allowedAt', Date.now()];
-    await redis.call('HSET', [`usher:known:{${shard}}:portal:${viewer.viewerKey}`, ...earlier]);
-    expect(await forgetKnown(redis, 16, { ...viewer, allowedBefore: Date.now() + 5_000 })).toBe(true);
-    expect(await known.find('portal', viewer.viewerKey)).toBeUndefined();
-  });
 });

@@ -80,6 +80,18 @@ describe('a session in the registry', () => {
     expect(await inconsistencies()).toEqual([]);
   });
 
+  it('costs a look-up one script at home, and a second one where it is elsewhere, and nothing more', async () => {
+    const atHome = aSession({ sessionId: '1', user: '', sessionName: '' });
+    const elsewhere = aSession({ sessionId: '2' });
+    for (const one of [atHome, elsewhere]) await registry.open(one);
+    await registry.find(atHome, 'f');
+    await server.cli('CONFIG', 'RESETSTAT');
+    for (const one of [atHome, elsewhere]) await registry.find(one, one.fingerprint);
+    const stats = await server.cli('INFO', 'commandstats');
+    expect(stats).toMatch(/cmdstat_evalsha:calls=3,/);
+    expect(stats).not.toContain('cmdstat_get:');
+  });
+
   it('keeps names of any bytes, long ones bounded, and no value over 64 bytes', async () => {
     const anyBytes = Array.from({ length: 256 }, (_, byte) => String.fromCharCode(byte)).join('');
     const session = aSession({
@@ -341,48 +353,5 @@ describe('garbage in Redis', () => {
     for (const one of [session, aSession()]) {
       await expect(registry.open(one)).rejects.toThrow(`${whereKeyOf(one, SHARDS)} is a list, not a hash`);
     }
-  });
-});
-
-describe('what an earlier version wrote', () => {
-  /** As it wrote down the shard: a string for each session. */
-  async function asBefore(session: Session): Promise<void> {
-    await registry.open(session);
-    await server.cli('DEL', whereKeyOf(session, SHARDS));
-    await server.cli('SET', 'usher:where:astra-1:42', String(Number(registry.shardOf(session))));
-  }
-
-  it('is found', async () => {
-    const session = aSession();
-    await asBefore(session);
-    expect(await registry.find(session, session.fingerprint)).toEqual({ kind: 'same', session });
-  });
-
-  it('is closed', async () => {
-    await asBefore(aSession());
-    expect(await registry.close(aSession(), 'kicked')).toBe(true);
-    expect(await registry.find(aSession(), aSession().fingerprint)).toEqual({ kind: 'none' });
-    expect(await inconsistencies()).toEqual([]);
-  });
-
-  it.each([
-    ['the same', {}],
-    ['another user', { user: '200600', fingerprint: 'next' }],
-    ['nobody named', { user: '', sessionName: '', fingerprint: 'next' }],
-  ])('is found by the next open under its id: %s', async (_, changes) => {
-    const old = aSession();
-    await asBefore(old);
-    const next = aSession({ ...changes, openedAt: old.openedAt + 5 });
-    expect(await registry.openSession(next)).toBe(next.fingerprint === 'next' ? 'replaced' : 'updated');
-    expect((await server.cli('KEYS', 'usher:session:*')).split('\n')).toHaveLength(1);
-    expect(await registry.find(next, next.fingerprint)).toMatchObject({ kind: 'same' });
-    expect(await inconsistencies()).toEqual([]);
-  });
-
-  it('does not hide where it went since', async () => {
-    await asBefore(aSession());
-    const next = aSession({ user: '200600', fingerprint: 'next', openedAt: Date.now() + 5 });
-    await registry.open(next);
-    expect(await registry.find(next, 'next')).toMatchObject({ kind: 'same', session: { user: '200600' } });
   });
 });

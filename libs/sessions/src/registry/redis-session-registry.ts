@@ -1,7 +1,6 @@
 import type { CloseReason, Clock, FoundSession, Session, SessionName, SessionRegistry } from '#usher/domain';
 import { aliveKey, channelKey, eventsKey, isReplyError, script, sessionKey, userKey } from '#usher/redis';
 import type { RedisArg, RedisClient } from '#usher/redis';
-import { formerWhere } from './former-where.js';
 import { RegistryError } from './registry-error.js';
 import {
   boundName,
@@ -124,11 +123,7 @@ export class RedisSessionRegistry implements SessionRegistry {
   /** The session that lives under this name, whoever's it is. */
   async read(name: SessionName): Promise<Session | undefined> {
     const home = homeShardOf(name, this.shards);
-    const [{ session: atHome, where: said }, former] = await Promise.all([
-      this.#readIn(home, name, true),
-      formerWhere(this.redis, name),
-    ]);
-    const where = said ?? shardIn(former, this.shards);
+    const { session: atHome, where } = await this.#readIn(home, name, true);
     if (where === undefined || where === home) return atHome;
     const { session: elsewhere } = await this.#readIn(where, name, false);
     if (atHome === undefined || elsewhere === undefined) return elsewhere ?? atHome;
@@ -169,11 +164,8 @@ export class RedisSessionRegistry implements SessionRegistry {
     options: CloseOptions = {},
   ): Promise<Session | undefined> {
     const home = homeShardOf(name, this.shards);
-    const [atHome, former] = await Promise.all([
-      this.#revokeIn(home, name, reason, options, true),
-      formerWhere(this.redis, name),
-    ]);
-    const where = atHome.where ?? shardIn(former, this.shards);
+    const atHome = await this.#revokeIn(home, name, reason, options, true);
+    const { where } = atHome;
     const elsewhere =
       where === undefined || where === home
         ? undefined
@@ -192,12 +184,8 @@ export class RedisSessionRegistry implements SessionRegistry {
     const home = homeShardOf(name, this.shards);
     const condition = fingerprint === undefined ? 'any' : ifRevoked ? 'revoked' : 'same';
     const how: Closing = { reason, condition, fingerprint: fingerprint ?? '' };
-    const [atHome, former] = await Promise.all([
-      this.#closeIn(home, name, how, { isHome: true }),
-      formerWhere(this.redis, name),
-    ]);
-    let closed = atHome.ended === 'closed';
-    const where = atHome.where ?? shardIn(former, this.shards);
+    const { ended: atHome, where } = await this.#closeIn(home, name, how, { isHome: true });
+    let closed = atHome === 'closed';
     if (where !== undefined && where !== home) {
       const { ended } = await this.#closeIn(where, name, how);
       if (ended !== 'kept') await this.forgetWhere(name, where);
@@ -228,14 +216,8 @@ export class RedisSessionRegistry implements SessionRegistry {
   async #moveTo(shard: string, home: string, session: Session): Promise<Ended> {
     const how = superseded(session);
     const pointing = { isHome: true, where: shard, life: this.#whereLife(session.aliveUntil) };
-    const [isTold, former] = await Promise.all([
-      this.#pointWhere(shard, home, session, pointing.life),
-      formerWhere(this.redis, session),
-    ]);
-    let { ended, where }: AfterClosing = isTold
-      ? { ended: 'gone', where: undefined }
-      : await this.#closeIn(home, session, how, pointing);
-    where ??= shardIn(former, this.shards);
+    if (await this.#pointWhere(shard, home, session, pointing.life)) return 'gone';
+    let { ended, where } = await this.#closeIn(home, session, how, pointing);
     // Somebody may move it at the same time: the next open goes on from there.
     for (let turn = 0; turn < MOVED_ON && ended !== 'revoked'; turn += 1) {
       if (where === undefined || where === home || where === shard) return ended;
@@ -261,8 +243,7 @@ export class RedisSessionRegistry implements SessionRegistry {
    * Without a user, or with one whose shard happens to be the home one. Where the session has a user already, in that
    * user's shard, it stays there: no user is no news. Returns how the record that was there before ended.
    */
-  async #comeHome(home: string, session: Session, said: string | undefined): Promise<Ended> {
-    const where = said ?? shardIn(await formerWhere(this.redis, session), this.shards);
+  async #comeHome(home: string, session: Session, where: string | undefined): Promise<Ended> {
     if (where === undefined || where === home) return 'gone';
     const how = superseded(session);
     const condition = session.user === '' ? 'other' : 'superseded';

@@ -9,7 +9,7 @@ import { aSession, audit } from './for-tests.js';
 import { healRegistry } from './heal-registry.js';
 import { RedisSessionRegistry } from './redis-session-registry.js';
 import { countSessions } from './session-counts.js';
-import { homeShardOf, whereKeyOf } from './session-names.js';
+import { homeShardOf } from './session-names.js';
 import { sweepShard } from './sweeper.js';
 import { touchSessions } from './touch-sessions.js';
 
@@ -262,14 +262,6 @@ describe('a session that is revoked and comes in another shard', () => {
     // It is no sign of an edge that restarted.
     expect((await keys()).filter((key) => key.startsWith('usher:replaced:'))).toEqual([]);
     expect(await audit(redis, await keys())).toEqual([]);
-  });
-
-  it('is revoked where an earlier version wrote down that it is', async () => {
-    const session = elsewhere(old());
-    await registry.open(session);
-    await redis.call('DEL', [whereKeyOf(name, SHARDS)]);
-    await redis.call('SET', ['usher:where:astra-1:42', Number(registry.shardOf(session))]);
-    expect(await registry.revoke(name, 'kicked')).toMatchObject({ user: session.user });
   });
 });
 
