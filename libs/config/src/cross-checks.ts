@@ -2,6 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { controlProblems, controlWarnings } from './control-checks.js';
 import { limitWarnings } from './limit-checks.js';
 import type { Problem } from './problem.js';
+import { ruleProblems, ruleWarnings } from './rule-checks.js';
 import type { Config, RouteConfig } from './schema.js';
 import { suggest } from './suggest.js';
 
@@ -20,6 +21,7 @@ export function crossCheck(config: Config): Problem[] {
     ...sharedWebhookNames(config),
     ...outageProblems(config),
     ...controlProblems(config),
+    ...ruleProblems(config),
     ...sharedTokens(config),
   ];
 }
@@ -41,6 +43,7 @@ export function crossWarnings(config: Config): Problem[] {
   return [
     ...controlWarnings(config),
     ...limitWarnings(config),
+    ...ruleWarnings(config),
     ...unused.map((name) => ({
       path: ['backends', name],
       message: 'no route leads to it: it is never asked',
@@ -105,8 +108,8 @@ function publishProblems(route: RouteConfig, path: readonly (string | number)[],
 function routeProblems(route: RouteConfig, at: number, config: Config): Problem[] {
   const path = ['routes', at];
   const targets = (['backend', 'group', 'access'] as const).filter((key) => route[key] !== undefined);
-  if (targets.length !== 1) {
-    const found = targets.length === 0 ? 'it has none' : `it has ${targets.join(' and ')}`;
+  if (targets.length > 1 || (targets.length === 0 && route.rules === undefined)) {
+    const found = targets.length === 0 ? 'it has none, and no rules' : `it has ${targets.join(' and ')}`;
     return [{ path, message: `a route has exactly one of backend, group, access; ${found}` }];
   }
   const problems: Problem[] = [];

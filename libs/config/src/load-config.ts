@@ -7,6 +7,7 @@ import { readEnvironment, type Assignment } from './environment.js';
 import { explain } from './explain.js';
 import { ConfigError, showProblem, type Problem } from './problem.js';
 import { configSchema, type Config } from './schema.js';
+import { ruleFiles, withRuleFiles } from './rule-files.js';
 import type { SettingPath } from './shape.js';
 
 export interface LoadConfigInput {
@@ -113,7 +114,7 @@ function placeOf(
   };
 }
 
-/** `data` and certificate files become absolute. */
+/** `data`, certificate files and what rules read become absolute. */
 function resolvePaths(config: Config, cwd: string): Config {
   const withCa = <T extends { ca?: string }>(one: T): T =>
     one.ca === undefined ? one : { ...one, ca: resolve(cwd, one.ca) };
@@ -123,16 +124,22 @@ function resolvePaths(config: Config, cwd: string): Config {
     data: resolve(cwd, config.data),
     redis: withCa(config.redis),
     backends: Object.fromEntries(backends) as Config['backends'],
+    routes: config.routes.map((route) =>
+      route.rules === undefined ? route : { ...route, rules: withRuleFiles(route.rules, cwd) },
+    ),
   };
 }
 
-function missingFiles({ redis, backends }: Config): Problem[] {
+function missingFiles({ redis, backends, routes }: Config): Problem[] {
   const files: [SettingPath, string | undefined][] = [
     [['redis', 'ca'], redis.ca],
     ...Object.entries(backends).map(([name, { ca }]): [SettingPath, string | undefined] => [
       ['backends', name, 'ca'],
       ca,
     ]),
+    ...routes.flatMap(({ rules }, at) =>
+      ruleFiles(rules).map(([path, file]): [SettingPath, string] => [['routes', at, 'rules', ...path], file]),
+    ),
   ];
   return files
     .filter(([, file]) => file !== undefined && !existsSync(file))

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { DIALECT_NAMES, type FailMode } from '#usher/domain';
 import { z } from 'zod';
+import { rulesSchema } from './rules-schema.js';
 import {
   address,
   callUrl,
@@ -422,6 +423,9 @@ export const routeSchema = z.strictObject({
   backend: name.optional().describe('Ask this backend,'),
   group: name.optional().describe('or this group,'),
   access: z.literal('public').optional().describe('or nobody: everyone may play it.'),
+  rules: rulesSchema
+    .optional()
+    .describe('What the gateway decides itself before that, or without anybody else (docs/rules.md).'),
   mode: z.enum(['enforce', 'observe']).optional().describe('Default: the mode for all.'),
   failMode: failMode.optional().describe('Default: the backend’s.'),
   overload: z.enum(['as-fail-mode', 'deny']).optional().describe('Default: the backend’s.'),
