@@ -328,7 +328,7 @@ describe('Why', () => {
     const panel = check({ path: '/live/anna/s3cret/17.ts', query: '' });
     why.record(panel, { decision: denied });
     await why.close();
-    expect((await start().recent()).answers).toMatchObject([{ id: panel.id, path: '/live/anna/***/17.ts' }]);
+    expect((await page(start(), {})).answers).toMatchObject([{ id: panel.id, path: '/live/anna/***/17.ts' }]);
     for (const key of (await server.cli('KEYS', '*')).split('\n')) {
       expect(await server.cli('DUMP', key)).not.toContain('s3cret');
     }

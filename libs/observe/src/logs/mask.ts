@@ -1,3 +1,5 @@
+import { maskedPath } from '#usher/domain';
+
 const MASK = '***';
 const PARAMETER_NAME = /^[A-Za-z_][\w.[\]-]{0,23}$/;
 const MAX_QUERY = 2048;
@@ -32,10 +34,11 @@ const SECRET_PAIR = new RegExp(
 const SCHEME_AND_SECRET = /\b(Bearer|Basic)\s+([A-Za-z0-9+/=._~-]{6,})/g;
 const WORD = /[^\s"'<>]+/g;
 /** Nothing is masked in a text without one of these: most are single words, paths, and names of players. */
-const MAY_HOLD_SECRET = /[?&=:]|\/e\/|\b(?:Bearer|Basic)\s/;
+const MAY_HOLD_SECRET =
+  /[?&=:]|\/(?:e|live|movie|series|timeshift|hls)\/|\/play\/[^/]{32}|\/[^/\s]+\/\d+(?:\.\w+)?(?:[\s),;\]]|$)|\b(?:Bearer|Basic)\s/;
 const EDGE_SECRET = /(\/e\/[^/?#]+\/)(?!(?:check|closed)(?:[/?#]|$))([^/?#]+)/;
 
-/** Free text for people: user names, passwords and queries of addresses, and `token=…` pairs, are masked. */
+/** Free text for people: user names, passwords, logins in paths and queries of addresses, and `token=…` pairs, are masked. */
 export function maskText(text: string): string {
   if (!MAY_HOLD_SECRET.test(text)) return text;
   return text
@@ -45,11 +48,21 @@ export function maskText(text: string): string {
 }
 
 function maskWord(word: string): string {
-  const address = maskUserInfo(word).replace(EDGE_SECRET, `$1${MASK}`);
+  const address = maskLogin(maskUserInfo(word)).replace(EDGE_SECRET, `$1${MASK}`);
   const mark = address.indexOf('?');
   if (mark === -1) return isBareQuery(address) ? maskQuery(address) : address;
   const query = address.slice(mark + 1);
   return query === '' ? address : `${address.slice(0, mark + 1)}${maskQuery(query)}`;
+}
+
+/** The path of an address, or a word that is one, without a comma or the like behind it. */
+function maskLogin(word: string): string {
+  const scheme = word.indexOf('://');
+  const start = word.indexOf('/', scheme === -1 ? 0 : scheme + 3);
+  if (start === -1) return word;
+  const mark = word.indexOf('?', start);
+  const path = word.slice(start, mark === -1 ? word.length : mark).replace(/[),.;:\]]+$/, '');
+  return word.slice(0, start) + maskedPath(path) + word.slice(start + path.length);
 }
 
 function isBareQuery(word: string): boolean {

@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, Inject, Post, Req } from '@nestjs/common';
 import { z } from 'zod';
-import { readable, reasonSentence, remedyOf } from '#usher/domain';
+import { maskedPath, readable, reasonSentence, remedyOf } from '#usher/domain';
 import { maskQuery } from '#usher/observe';
 import { RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
 import type { ControlNode } from '../../control-node.js';
@@ -146,7 +146,7 @@ function answerOf({
       derived: !check.sessionGiven,
       channel,
       address: readable(check.ip),
-      path: readable(check.path.split('?')[0] ?? ''),
+      path: readable(maskedPath(check.path)),
       host: readable(check.host),
       userAgent: readable(check.userAgent),
       query: maskQuery(check.query),
