@@ -22,6 +22,9 @@ export function maskedPath(path: string): string {
 }
 
 /** From the last to the first: the places of the others stay. */
-function cutOut(path: string, places: readonly (readonly [number, number])[]): string {
-  return places.reduceRight((text, [from, to]) => text.slice(0, from) + MASK + text.slice(to), path);
+function cutOut(path: string, places: readonly ([number, number] | undefined)[]): string {
+  return places.reduceRight(
+    (text, place) => (place === undefined ? text : text.slice(0, place[0]) + MASK + text.slice(place[1])),
+    path,
+  );
 }
