@@ -20,6 +20,7 @@ export { startRedisCluster } from './redis-cluster.js';
 export type { RedisClusterProcess } from './redis-cluster.js';
 export { startRedis } from './redis-process.js';
 export type { RedisProcess, RedisProcessOptions } from './redis-process.js';
+export { VirtualTime } from './virtual-time.js';
 
 /** What a portal can be told to do, to put together: `portal.byToken({ good: portalBehaviours.allow() })`. */
 export { portalBehaviours };
