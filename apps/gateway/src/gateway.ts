@@ -42,6 +42,7 @@ import { questionBus } from './question-bus.js';
 import { questionKeys } from './question-keys.js';
 import { forgetsUsers } from './refresh.js';
 import { registryCare } from './registry-care.js';
+import { protection } from './protection/node-protection.js';
 import { viewersByStanding } from './viewers.js';
 
 /** What is in flight has been answered by its deadline; connections that linger are cut so long after it, ms. */
@@ -157,6 +158,13 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   metrics.read(METRICS.knownViewers, () => [{ value: known.size }]);
   if (limits !== undefined) metrics.read(METRICS.limitReached, () => limitRows(limits.counts));
   metrics.read(METRICS.viewers, () => viewersByStanding(kept.counts));
+  const guard = protection(node);
+  metrics.read(METRICS.protection, () =>
+    Array.from(guard?.results.values() ?? [], ({ measure, result, count }) => ({
+      value: count,
+      labels: { measure, result },
+    })),
+  );
   const door = new CheckDoor({
     clock,
     log,
@@ -173,6 +181,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     },
     closed: (edge, body) => webhook.closed(edge, body),
     ended: endedByEdge(node.registry),
+    protect: (context, settled) => guard?.note(context, settled),
     ttls: { grace, denial: answerTtl.deny },
     backends: traits,
     metrics: checkMetrics,

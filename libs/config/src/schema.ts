@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { DIALECT_NAMES, type FailMode } from '#usher/domain';
 import { z } from 'zod';
 import { rulesSchema } from './rules-schema.js';
+import { protectionSchema } from './protection-schema.js';
 import {
   address,
   callUrl,
@@ -540,6 +541,9 @@ export const configSchema = z.strictObject({
   limits: limitsSchema
     .prefault({})
     .describe('Devices of one user at once, over all edges; how many: `maxDevices` of backend or route.'),
+  protection: protectionSchema
+    .prefault({})
+    .describe('Who shares, scans or guesses is held, before the backend is asked (docs/protection.md).'),
   health: z
     .strictObject({
       gateway: address

@@ -29,6 +29,8 @@ export interface CheckContext {
   onTrust?: boolean;
   /** An operator lets everybody in: no limit of letting in on trust counts. */
   letIn?: boolean;
+  /** A protection's hold does not count for whoever plays already, nor one on an address for a known viewer. */
+  spared?: boolean;
   /** The registry could not be asked whether another gateway allowed this session. */
   registryFailed?: boolean;
 }

@@ -25,5 +25,5 @@ export type { BackendTraits, Identified, TraitsByBackend, Unidentified } from '.
 export { Why } from './why/why.js';
 export type { WhyFound, WhyOptions, WhyPage, WhyPageQuery } from './why/why.js';
 export type { AnswerGiven, WhyAnswer, WhyRecord } from './why/why-record.js';
-export { Verdicts } from './verdicts.js';
+export { RULES_NAMESPACE, Verdicts } from './verdicts.js';
 export type { VerdictParts, VerdictTimes } from './verdicts.js';

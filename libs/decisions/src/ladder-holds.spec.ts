@@ -237,3 +237,46 @@ describe('a hold that lets in', () => {
     expect(await sources(world)).toBe('allow hold');
   });
 });
+
+describe('a hold of the protection', () => {
+  const origin = 'protection' as const;
+
+  it('on an address refuses newcomers, not known viewers behind it', async () => {
+    const world = heldWorld();
+    world.set('before', { origin });
+    expect(await sources(world)).toBe('deny hold');
+    world.said.known = {
+      user: 'anna',
+      sessionName: '',
+      allowedAt: world.clock.now(),
+      grants: new Map(),
+    };
+    expect(await sources(world, { sessionId: '43', userAgent: 'MAG250' })).toBe('allow backend');
+  });
+
+  it.each(['address', 'credential'] as const)('on a %s lets whoever plays play on', async (kind) => {
+    const world = heldWorld();
+    expect(await sources(world)).toBe('allow backend');
+    world.set('before', { origin, kind });
+    expect(await sources(world)).toBe('allow cache');
+    expect(await sources(world, { sessionId: '43', query: 'token=other' })).toBe(
+      kind === 'credential' ? 'deny hold' : 'allow backend',
+    );
+  });
+
+  it('on a credential refuses known viewers too: it is theirs that is shared', async () => {
+    const world = heldWorld();
+    world.said.known = { user: 'anna' } as never;
+    world.set('before', { origin, kind: 'credential' });
+    expect(await sources(world)).toBe('deny hold');
+  });
+
+  it('on a user refuses his new sessions only', async () => {
+    const world = heldWorld();
+    world.said.answer = allow({ user: 'anna' });
+    expect(await sources(world)).toBe('allow backend');
+    world.set('ofUser', { origin, kind: 'user', subject: 'portal/anna' });
+    expect(await sources(world)).toBe('allow cache');
+    expect(await sources(world, { sessionId: '43' })).toBe('deny hold');
+  });
+});

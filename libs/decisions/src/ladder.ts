@@ -84,7 +84,11 @@ export class Ladder {
   }
 
   private async climb(context: CheckContext): Promise<Settled> {
-    const held = this.holdOn(context);
+    let held = this.holdOn(context);
+    if (held?.origin === 'protection' && (await this.isSpared(context, held))) {
+      context.spared = true;
+      held = this.holdOn(context);
+    }
     // A hold set by hand, whatever it says, has the first word.
     const refusal = held === undefined ? context.route.rules?.refusal(context.check) : undefined;
     if (refusal !== undefined) return { decision: this.parts.verdicts.ruledOut(refusal).decision };
@@ -120,6 +124,14 @@ export class Ladder {
     if (context.lacksCredentials === true) return CREDENTIALS_MISSING;
     if (shared === undefined) return this.asked(context, target, key);
     return this.parts.verdicts.previousStands(context, shared) ?? this.parts.verdicts.denied(shared, 'cache');
+  }
+
+  /** Behind an address that scans there may be people who pay; and whoever plays already was let in by his backend. */
+  private async isSpared(context: CheckContext, { kind }: Hold): Promise<boolean> {
+    const { edge, sessionId } = context.check;
+    const mine = this.parts.kept.find(keptName(edge, sessionId), context.identity.fingerprint);
+    if (mine?.session !== undefined && wasAllowed(mine.session)) return true;
+    return kind === 'address' && this.parts.standIn.isKnown(context);
   }
 
   /** Rung `rule`: what the gateway decides itself; undefined: nothing. */

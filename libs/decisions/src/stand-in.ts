@@ -64,6 +64,14 @@ export class StandIn {
     return undefined;
   }
 
+  /** A backend of the route allowed this viewer within `knownFor`. Never rejects. */
+  async isKnown({ route, identity }: CheckContext): Promise<boolean> {
+    for (const backend of route.backends) {
+      if ((await this.viewerAt(backend, identity.viewerKey)) !== undefined) return true;
+    }
+    return false;
+  }
+
   private async viewerAt(backend: string, viewerKey: string): Promise<KnownViewer | undefined> {
     try {
       return await this.known.find(backend, viewerKey);

@@ -4,6 +4,7 @@ import type {
   Decision,
   DenyAnswer,
   Hold,
+  HoldOrigin,
   Holds,
   Renewals,
   RuleAllow,
@@ -39,6 +40,9 @@ export interface VerdictParts {
   readonly times: VerdictTimes;
 }
 
+/** Why there may be a hold that lets whoever plays play on. */
+const FOR_NEWCOMERS: ReadonlySet<HoldOrigin> = new Set<HoldOrigin>(['eviction', 'protection']);
+
 /** Whom a hold on a user is looked up by. */
 type Whose = Pick<Session, 'namespace' | 'user' | 'viewerKey'>;
 
@@ -64,6 +68,7 @@ export class Verdicts {
   /**
    * The user is named now: a hold may refuse him; or one that came while the check was under way. A hold after an eviction
    * is for newcomers: whoever was evicted is revoked, and an equal box of his behind the same address has its own place.
+   * So is a protection's: whoever plays already was let in by his backend.
    */
   refusal(
     context: CheckContext,
@@ -71,7 +76,7 @@ export class Verdicts {
     isOpen = context.previous !== undefined,
   ): Verdict | undefined {
     const hold = this.holdBefore(context) ?? this.holdOn(session);
-    if (hold?.effect !== 'refuse' || (isOpen && hold.origin === 'eviction')) return undefined;
+    if (hold?.effect !== 'refuse' || (isOpen && FOR_NEWCOMERS.has(hold.origin))) return undefined;
     return refusedBy(hold);
   }
 
@@ -239,10 +244,11 @@ export class Verdicts {
   }
 
   /** Rung `hold`: what is known before anybody is asked. */
-  holdBefore({ check, identity, credential }: CheckContext): Hold | undefined {
+  holdBefore({ check, identity, credential, spared }: CheckContext): Hold | undefined {
     const { ip, channel, userAgent } = check;
     const { viewerKey } = identity;
-    return this.parts.holds.before({ ip, channel, userAgent, viewerKey, credential });
+    const hold = this.parts.holds.before({ ip, channel, userAgent, viewerKey, credential });
+    return spared === true && hold?.origin === 'protection' ? undefined : hold;
   }
 
   private holdOn({ namespace, user, viewerKey }: Whose): Hold | undefined {

@@ -26,6 +26,7 @@ export {
   partOf,
   sessionKey,
   shardOf,
+  suspectKey,
   userKey,
   whereKey,
   whyAddressKey,

@@ -136,3 +136,8 @@ export function whyListsKey(shard: string): string {
 export function whyNotableKey(shard: string): string {
   return `usher:why:{${shard}}:notable`;
 }
+
+/** Set: what was seen of one suspect, by what is counted. */
+export function suspectKey(shard: string, measure: string, subject: string): string {
+  return `usher:suspect:{${shard}}:${encodeName(measure)}:${encodeName(subject)}`;
+}

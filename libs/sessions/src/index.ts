@@ -42,6 +42,8 @@ export { forgetKnown } from './refresh/forget-known.js';
 export { refreshUser } from './refresh/refresh-user.js';
 export type { RefreshedSession, RefreshOptions } from './refresh/refresh-user.js';
 export { userTest } from './refresh/same-user.js';
+export { SuspectCounts, USERS_AT } from './protection/suspects.js';
+export type { Counted, Seen } from './protection/suspects.js';
 export { SwitchMemory } from './switches/switch-memory.js';
 export type { SwitchChange } from './switches/switch-memory.js';
 export { SwitchTable } from './switches/switch-table.js';

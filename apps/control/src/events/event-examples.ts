@@ -43,6 +43,17 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, string>>>
     cap: '3',
     devices: '3',
   },
+  'protection.tripped': {
+    measure: 'deniedTokens',
+    kind: 'address',
+    subject: '192.0.2.7',
+    count: '41',
+    limit: '40',
+    result: 'held',
+    edge: 'astra-1',
+    channel: 'a001',
+    ip: '192.0.2.7',
+  },
   'check.denied': { ...check, source: 'backend', reason: 'backend-denied', status: '403', suppressed: '4' },
   'check.trusted': {
     ...check,

@@ -143,6 +143,20 @@ export const EVENTS: Readonly<Record<string, Description>> = {
       victims: text.optional().describe('Sessions that were put out, <edge>:<id>, ten at most.'),
     },
   },
+  'protection.tripped': {
+    about: 'An address, a credential or a user passed a limit of the protection.',
+    facts: {
+      measure: text.describe('Which limit: deniedTokens, networksPerUser …'),
+      kind: text.describe('address, credential or user.'),
+      subject: text.describe('An address, the digest of a credential, or namespace/user.'),
+      count: text,
+      limit: text,
+      result: text.describe('held; observed (would have been); spared (an address of many users); failed.'),
+      edge: text.optional(),
+      channel: text.optional(),
+      ip: text.optional(),
+    },
+  },
   'check.denied': {
     about: 'A viewer was refused; one event for each address and reason in 10 s.',
     session: true,

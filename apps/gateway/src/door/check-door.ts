@@ -44,6 +44,8 @@ export interface CheckDoorParts {
   readonly limits: { readonly requestLine: number; readonly headers: number };
   /** Where answers are recorded for `why`. */
   readonly record: (check: Check, settled: Settled) => void;
+  /** Counts what is peculiar about viewers. */
+  readonly protect: (context: CheckContext, settled: Settled) => void;
   /** Astra's webhook says that sessions ended; the body is as it came. */
   readonly closed: (edge: string, body: string) => Promise<unknown>;
   /** The edge names sessions that ended. */
@@ -127,6 +129,7 @@ export class CheckDoor {
     metrics.count(type.name, decision.allow, decision.source);
     metrics.rung(decision.source).observe(clock.monotonic() - arrived);
     this.record(context.check, settled);
+    this.parts.protect(context, settled);
     if (decision.silent) return void request.socket.destroy();
     const told = type.tellsTtl
       ? { ...decision, edgeTtl: edgeTtl(settled, edge.ttl, clock.monotonic(), ttls) }

@@ -66,6 +66,12 @@ export const METRICS = {
     kind: 'counter',
     labels: ['mode', 'result'],
   }),
+  protection: define({
+    name: 'usher_protection_tripped_total',
+    help: 'Limits of the protection that somebody passed: held; observed (would have been held); spared (an address of many); failed.',
+    kind: 'counter',
+    labels: ['measure', 'result'],
+  }),
   limitSurplus: define({
     name: 'usher_limit_surplus_total',
     help: 'Sessions that were found over a cap when devices were counted again (control only); observe: were not cut.',
