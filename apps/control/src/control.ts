@@ -115,7 +115,11 @@ export async function startControl({ node, metrics }: ControlParts): Promise<Con
     await app.close();
     throw error;
   });
-  const outages = outageJob(node, async (...ended) => (await revoking(node)(...ended)) !== undefined);
+  const outages = outageJob(
+    node,
+    async (...ended) => (await revoking(node)(...ended)) !== undefined,
+    app.get<Cutting>(CUTTING).cutters,
+  );
   outages.start();
   const { counts } = app.get(LimitsJob);
   metrics.read(METRICS.limitSurplus, () =>

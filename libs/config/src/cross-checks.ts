@@ -185,13 +185,31 @@ function canonical(written: string): string {
 }
 
 /** Settings about outages that would do nothing. */
-function outageProblems({ backends }: Config): Problem[] {
+function outageProblems({ backends, edges }: Config): Problem[] {
+  const canCut = Object.values(edges).some((edge) => edge.control !== undefined);
   return Object.entries(backends).flatMap(([name, { afterOutage, credential, failOpenBudget }]) => [
     ...(afterOutage === 'cut' && credential === 'once'
       ? [
           {
             path: ['backends', name, 'afterOutage'],
             message: 'cut asks about a session again, which needs credential: reusable',
+          },
+        ]
+      : []),
+    ...(afterOutage === 'recycle' && credential === 'reusable'
+      ? [
+          {
+            path: ['backends', name, 'afterOutage'],
+            message:
+              'recycle is for credential: once; cut asks first, and cuts only whom the backend refuses',
+          },
+        ]
+      : []),
+    ...(afterOutage === 'recycle' && !canCut
+      ? [
+          {
+            path: ['backends', name, 'afterOutage'],
+            message: 'recycle needs an edge that can be told to cut: edges.<name>.control',
           },
         ]
       : []),

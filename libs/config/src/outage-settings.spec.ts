@@ -25,6 +25,33 @@ describe('settings about outages', () => {
     expect(problemsOf({ afterOutage: 'cut', credential: 'reusable' })).toEqual([]);
   });
 
+  it('recycle whose credentials are good once, gently, where an edge can be told to cut', () => {
+    const control = { url: 'http://127.0.0.1:8000', user: 'u', password: 'p' };
+    const recycling = (backend: object, edges: object): string[] =>
+      crossCheck(
+        configSchema.parse({
+          edges,
+          backends: {
+            portal: {
+              type: 'ministra',
+              url: 'http://portal.example.com',
+              afterOutage: 'recycle',
+              ...backend,
+            },
+          },
+        }),
+      ).map(({ message }) => message);
+    expect(recycling({}, { 'astra-1': { control } })).toEqual([]);
+    expect(recycling({}, { 'astra-1': {} })).toEqual([expect.stringContaining('edges.<name>.control')]);
+    expect(recycling({ credential: 'reusable' }, { 'astra-1': { control } })).toEqual([
+      expect.stringContaining('credential: once'),
+    ]);
+    const { backends } = configSchema.parse({
+      backends: { portal: { type: 'http', url: 'http://portal.example.com' } },
+    });
+    expect(backends['portal']!.recyclePace).toBe(2);
+  });
+
   it('refuse a budget of nothing, and announce one unless it is to be enforced', () => {
     expect(problemsOf({ failOpenBudget: { enforce: true } })).toEqual([
       'backends.portal.failOpenBudget: a budget has viewers, viewerMinutes, or both',

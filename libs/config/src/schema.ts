@@ -301,11 +301,17 @@ export const backendSchema = z.strictObject({
     .optional()
     .describe('How much may be let in on trust while it is suspended. Default: no end.'),
   afterOutage: z
-    .enum(['report', 'cut'])
+    .enum(['report', 'cut', 'recycle'])
     .default('report')
     .describe(
-      'report: what became of those let in. cut: they are asked about, and whom it refuses is cut; needs credential: reusable.',
+      'report: what became of those let in. cut: they are asked about, and whom it refuses is cut; needs credential: reusable. recycle, for credential: once: who is on trust is cut at his edge, slowly, and asked about when his player comes back.',
     ),
+  recyclePace: z
+    .number()
+    .gt(0)
+    .max(100)
+    .default(2)
+    .describe('Sessions a second that are recycled; of a paced backend half of its pace at most.'),
   timeout: durationOf(10).default(1000).describe('For one call, connection included.'),
   credential: z
     .enum(['once', 'reusable'])

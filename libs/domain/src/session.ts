@@ -15,7 +15,9 @@ export type CloseReason =
   | 'kicked'
   | 'closed-by-edge'
   | 'edge-restarted'
-  | 'denied-on-recheck';
+  | 'denied-on-recheck'
+  /** Its edge ended it on our word, so that its player comes back and is asked about. */
+  | 'recycled';
 
 /** One viewer on one channel through one edge. Instants are cluster time, ms. Wire strings are byte strings. */
 export interface Session {

@@ -23,8 +23,13 @@ export class VirtualTime {
   readonly pause = (ms: number, signal?: AbortSignal): Promise<void> => {
     if (!(ms > 0) || signal?.aborted === true) return Promise.resolve();
     return new Promise((resolve) => {
-      const sleeper: Sleeper = { at: this.clock.monotonic() + ms, wake: () => this.#wake(sleeper, resolve) };
-      signal?.addEventListener('abort', sleeper.wake, { once: true });
+      const wake = (): void => {
+        this.#sleepers = this.#sleepers.filter((one) => one !== sleeper);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      const sleeper: Sleeper = { at: this.clock.monotonic() + ms, wake };
+      signal?.addEventListener('abort', wake);
       this.#sleepers.push(sleeper);
     });
   };
@@ -60,10 +65,5 @@ export class VirtualTime {
     if (next === Infinity) return;
     this.clock.advance(Math.max(0, next - this.clock.monotonic()));
     for (const { at, wake } of this.#sleepers.slice()) if (at <= next) wake();
-  }
-
-  #wake(sleeper: Sleeper, resolve: () => void): void {
-    this.#sleepers = this.#sleepers.filter((one) => one !== sleeper);
-    resolve();
   }
 }

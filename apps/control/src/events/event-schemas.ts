@@ -115,7 +115,7 @@ export const EVENTS: Readonly<Record<string, Description>> = {
   },
   'session.closed': {
     about:
-      'A session ended: `idle`, `expired`, `replaced` (its id came back with another viewer or channel), `evicted`, `kicked`, `closed-by-edge`, `edge-restarted`, `denied-on-recheck`.',
+      'A session ended: `idle`, `expired`, `replaced` (its id came back with another viewer or channel), `evicted`, `kicked`, `closed-by-edge`, `edge-restarted`, `denied-on-recheck`, `recycled`.',
     session: true,
     facts: endedFacts,
   },
@@ -224,12 +224,25 @@ export const EVENTS: Readonly<Record<string, Description>> = {
     },
   },
   'outage.settled': {
-    about: 'Those who were let in on trust have been asked about.',
-    facts: { ...outageFacts, ...asked },
+    about:
+      'It was found out what became of those who were let in; they have been asked about, or recycled, where it is so configured.',
+    facts: {
+      ...outageFacts,
+      ...asked,
+      recycled: text.optional().describe('So many were cut so that they come back.'),
+      lost: text.optional().describe('So many of them did not play again.'),
+    },
   },
   'outage.cut-stopped': {
-    about: 'Cutting after an outage stopped itself: too many would have been cut.',
-    facts: { ...outageFacts, ...asked },
+    about:
+      'Cutting, or recycling, after an outage stopped itself: too many would have been cut, or did not play again, or the backend is not to be trusted.',
+    facts: {
+      ...outageFacts,
+      ...asked,
+      recycled: text.optional().describe('So many were cut so that they come back.'),
+      lost: text.optional().describe('So many of them did not play again.'),
+      why: text.optional().describe('Why recycling stopped.'),
+    },
   },
   'hold.set': {
     about: 'Somebody is refused, or let in unasked, until a time.',

@@ -57,6 +57,8 @@ function jobOf(parts: Partial<OutageJobParts> = {}): OutageJob {
     afterOutage: () => 'report',
     credential: () => 'reusable',
     recheck: async () => ({ kind: 'done', answered: 0, denied: 0 }),
+    canCut: () => true,
+    recycle: async () => ({ cut: 0, lost: 0 }),
     settleAfter: 0,
     ...parts,
   });
@@ -182,6 +184,44 @@ describe('the job that looks after outages', () => {
     });
     expect(report.cutStopped).toBe('1 of 2 were refused');
     expect(told).toEqual(['outage.cut-stopped', 'outage.settled']);
+  });
+
+  it('has only those on trust recycled, where their edge can be told, and keeps what came of it', async () => {
+    const ledger = ledgerOf('one');
+    await anOutage(ledger);
+    await over(ledger);
+    const recycle: OutageJobParts['recycle'] = async (_, given, note) => {
+      expect(given.map(({ column, session }) => [column, session.sessionId])).toEqual([
+        ['onTrust', 'fail-open'],
+      ]);
+      const [loan] = given;
+      await note(loan!, 'recycled');
+      // Its gateway hears that the session ended.
+      await note(loan!, 'gone');
+      expect((await theReport()).results.onTrust).toEqual({ recycled: 1 });
+      await note(loan!, 'came-back');
+      await note(loan!, 'recycled');
+      return { cut: 1, lost: 0, why: 'the backend is suspended again' };
+    };
+    const once = { credential: () => 'once', afterOutage: () => 'recycle' } as const;
+    const report = await settled(jobOf({ ...once, recycle }));
+    expect(report.results).toEqual({
+      carried: { 'not-checkable': 1 },
+      known: { 'not-checkable': 1 },
+      onTrust: { 'came-back': 1 },
+    });
+    expect(report.cutStopped).toBe('the backend is suspended again');
+    expect(told).toEqual(['outage.cut-stopped', 'outage.settled']);
+  });
+
+  it('recycles nobody whose edge cannot be told', async () => {
+    const ledger = ledgerOf('one');
+    await anOutage(ledger);
+    await over(ledger);
+    const recycle = (): Promise<never> => Promise.reject(new Error('nobody is to be recycled'));
+    const parts = { credential: () => 'once', afterOutage: () => 'recycle', canCut: () => false } as const;
+    const { results } = await settled(jobOf({ ...parts, recycle }));
+    expect(results.onTrust).toEqual({ 'not-checkable': 1 });
   });
 
   it('waits for a gateway that lives and has more to write, not for one that is dead', async () => {

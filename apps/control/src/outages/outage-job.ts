@@ -2,6 +2,7 @@ import type { Clock, Log, Session, SessionName } from '#usher/domain';
 import type { RedisClient } from '#usher/redis';
 import {
   columnOf,
+  type EventFacts,
   isComplete,
   noteLostNodes,
   outageId,
@@ -17,6 +18,7 @@ import {
   type TellOutage,
 } from '#usher/sessions';
 import type { Loan, Rechecked } from './recheck.js';
+import type { Recycled } from './recycle.js';
 
 /** Between two rounds, ms. */
 const EVERY = 2_000;
@@ -44,7 +46,7 @@ export interface OutageJobParts {
   /** Whether a process lives; undefined: heartbeats cannot be read. */
   readonly lives: (node: string) => boolean | undefined;
   readonly breaker: (backend: string) => BreakerView;
-  readonly afterOutage: (backend: string) => 'report' | 'cut';
+  readonly afterOutage: (backend: string) => 'report' | 'cut' | 'recycle';
   readonly credential: (backend: string) => 'once' | 'reusable';
   /** Asks about those who play on. */
   readonly recheck: (
@@ -53,10 +55,21 @@ export interface OutageJobParts {
     note: (loan: Loan, result: OutageResult) => Promise<void>,
     signal: AbortSignal,
   ) => Promise<Rechecked>;
+  /** Whether this edge can be told to cut. */
+  readonly canCut: (edge: string) => boolean;
+  /** Has those on trust cut, so that they come back. */
+  readonly recycle: (
+    name: OutageName,
+    loans: readonly Loan[],
+    note: (loan: Loan, result: OutageResult) => Promise<void>,
+    signal: AbortSignal,
+  ) => Promise<Recycled>;
   /** Default 5,000 ms. */
   readonly settleAfter?: number;
   readonly every?: number;
 }
+
+type Note = (loan: Loan, result: OutageResult) => Promise<void>;
 
 /** Looks after the ledgers: notes who dies with something unsaid, ends what nobody ended, and settles what is over. */
 export class OutageJob {
@@ -178,35 +191,51 @@ export class OutageJob {
       loans.push({ field: line.field, column, session: { edge, sessionId }, fingerprint });
     }
     if (signal.aborted) return;
-    const asked = loans.length === 0 ? undefined : await this.#recheck(record, loans);
+    const facts = loans.length === 0 ? {} : await this.#lookAfter(record, loans);
     if (signal.aborted) return;
     await store.settled(name, clock.now());
     this.settled += 1;
-    const { answered, denied } = asked ?? {};
-    tell('outage.settled', name.backend, { outage: outageId(name), fault, asked: answered, refused: denied });
+    tell('outage.settled', name.backend, { outage: outageId(name), fault, ...facts });
   }
 
-  async #recheck({ name, start, fault }: OutageRecord, loans: readonly Loan[]): Promise<Rechecked> {
-    const { store, clock, recheck, tell } = this.parts;
+  /** Asks about them, or has them come back; what is told of it. */
+  async #lookAfter({ name, start, fault }: OutageRecord, loans: readonly Loan[]): Promise<EventFacts> {
+    const { store, clock, afterOutage, tell } = this.parts;
     const note = ({ field, column }: Loan, result: OutageResult): Promise<void> =>
       store.settleLines(name, start, [{ field, column, result }], clock.now());
-    const asked = await recheck(name, loans, note, this.#ended.signal);
-    if (asked.kind === 'stopped') {
-      const { answered, denied } = asked;
-      await store.mark(name, 'cutStopped', `${denied} of ${answered} were refused`);
+    const isRecycled = afterOutage(name.backend) === 'recycle';
+    const { why, ...facts } = await (isRecycled
+      ? this.#recycle(name, loans, note)
+      : this.#recheck(name, loans, note));
+    if (why !== undefined) {
+      await store.mark(name, 'cutStopped', why);
       tell('outage.cut-stopped', name.backend, {
         outage: outageId(name),
         fault,
-        asked: answered,
-        refused: denied,
+        ...facts,
+        ...(isRecycled ? { why } : {}),
       });
     }
-    return asked;
+    return facts;
+  }
+
+  async #recheck(name: OutageName, loans: readonly Loan[], note: Note) {
+    const { kind, answered, denied } = await this.parts.recheck(name, loans, note, this.#ended.signal);
+    const why = kind === 'stopped' ? `${denied} of ${answered} were refused` : undefined;
+    return { asked: answered, refused: denied, why };
+  }
+
+  async #recycle(name: OutageName, loans: readonly Loan[], note: Note) {
+    const { cut, lost, why } = await this.parts.recycle(name, loans, note, this.#ended.signal);
+    return { recycled: cut, lost, why };
   }
 
   /** Undefined: he will be asked about. */
-  #unasked(backend: string, { field }: OutageLine): OutageResult | undefined {
-    const { afterOutage, credential } = this.parts;
+  #unasked(backend: string, { field, edge }: OutageLine): OutageResult | undefined {
+    const { afterOutage, credential, canCut } = this.parts;
+    // Whoever was allowed before is not disturbed.
+    if (afterOutage(backend) === 'recycle')
+      return columnOf(field) === 'onTrust' && canCut(edge) ? undefined : 'not-checkable';
     if (credential(backend) === 'once') return 'not-checkable';
     // Who was known good owes nothing.
     return afterOutage(backend) === 'report' || columnOf(field) === 'carried' ? 'not-checked' : undefined;

@@ -1,10 +1,19 @@
 import type { Check, CloseReason, Session } from '#usher/domain';
 import type { ClusterNode } from '#usher/node';
-import { Leases, outageEvents, outageId, OutageReports, OutageStore } from '#usher/sessions';
+import {
+  type EdgeCutters,
+  Leases,
+  outageEvents,
+  outageId,
+  OutageReports,
+  OutageStore,
+} from '#usher/sessions';
 import type { OutageName } from '#usher/sessions';
 import { askLast } from '../ask-last.js';
 import { OutageJob, type BreakerView } from './outage-job.js';
 import { recheckOutage } from './recheck.js';
+import { recycleOutage, type BackendNow } from './recycle.js';
+import { returnedTo } from './returned.js';
 
 /** Questions a second about an outage's loans; of a paced backend half of its pace at most. */
 const PACE = 50;
@@ -26,6 +35,8 @@ export type OutageNode = Pick<
   | 'backends'
   | 'settle'
   | 'gates'
+  | 'switches'
+  | 'known'
   | 'events'
 >;
 
@@ -33,18 +44,26 @@ export type OutageNode = Pick<
 export type Revoke = (session: Session, reason: CloseReason) => Promise<boolean>;
 
 /** Looks after the ledgers of outages, in one control process at a time. */
-export function outageJob(node: OutageNode, revoke: Revoke): OutageJob {
+export function outageJob(
+  node: OutageNode,
+  revoke: Revoke,
+  cutters: Pick<EdgeCutters, 'canCut' | 'cut'>,
+): OutageJob {
   const { redis, clock, log, random, registry, config, events, membership } = node;
   const store = new OutageStore(redis);
   const { backends } = config;
   const checkOf = checkReader(node, store);
+  const leases = new Leases(redis, clock, { job: 'outages', parts: 1, owner: node.id });
+  const returned = returnedTo(node);
+  const half = (pace: number, backend: string): number =>
+    Math.min(pace, (backends[backend]?.pace ?? Infinity) / 2);
   return new OutageJob({
     redis,
     clock,
     log,
     store,
     registry,
-    leases: new Leases(redis, clock, { job: 'outages', parts: 1, owner: node.id }),
+    leases,
     tell: outageEvents(events, log),
     backends: Object.keys(backends),
     lives: (id) => (membership.alone ? undefined : membership.nodes().some((member) => member.id === id)),
@@ -61,7 +80,26 @@ export function outageJob(node: OutageNode, revoke: Revoke): OutageJob {
           ask: (question) => askLast(node, question),
           revoke,
           mayAsk: (backend) => breakerOf(node, backend)?.closed === true,
-          pace: (backend) => Math.min(PACE, (backends[backend]?.pace ?? Infinity) / 2),
+          pace: (backend) => half(PACE, backend),
+          note,
+          signal,
+        },
+        name,
+        loans,
+      ),
+    canCut: (edge) => cutters.canCut(edge),
+    recycle: (name, loans, note, signal) =>
+      recycleOutage(
+        {
+          clock,
+          random,
+          read: (session) => registry.read(session),
+          cut: (session, ended) => cutters.cut(session, ended),
+          close: (session) => registry.close(session, 'recycled', { fingerprint: session.fingerprint }),
+          // Another control may go on with it where Redis was away for long.
+          backendNow: (backend) => (leases.holds(0) ? backendNow(node, backend) : 'unsure'),
+          returned,
+          pace: (backend) => half(backends[backend]?.recyclePace ?? 1, backend),
           note,
           signal,
         },
@@ -74,6 +112,17 @@ export function outageJob(node: OutageNode, revoke: Revoke): OutageJob {
 /** For operators: the outages of all configured backends. */
 export function outageReports({ redis, clock }: Pick<OutageNode, 'redis' | 'clock'>): OutageReports {
   return new OutageReports(new OutageStore(redis), clock);
+}
+
+/** Whom it would refuse wrongly, or would not be asked about, is not made to come back. */
+function backendNow(node: OutageNode, backend: string): BackendNow {
+  const view = breakerOf(node, backend);
+  if (view === undefined) return 'unsure';
+  if (!view.closed) return { why: 'the backend is suspended again' };
+  if (node.switches.ofBackend(backend) !== undefined)
+    return { why: 'an operator keeps the backend from being asked' };
+  const isSuspicious = node.gates.gates.get(backend)?.status().suspicion !== undefined;
+  return isSuspicious ? { why: 'the backend answers unlike itself' } : 'asked';
 }
 
 function breakerOf({ gates }: OutageNode, backend: string): BreakerView {

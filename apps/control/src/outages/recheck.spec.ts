@@ -1,5 +1,6 @@
 import type { BackendAnswer, Check, Session } from '#usher/domain';
 import type { OutageResult } from '#usher/sessions';
+import { VirtualTime } from '#usher/testing';
 import { recheckOutage, type Loan, type RecheckParts } from './recheck.js';
 
 const NAME = { backend: 'portal', tail: '1' };
@@ -136,6 +137,22 @@ describe('asking about those who were let in', () => {
     await recheckOutage({ ...parts, pace: () => 100 }, NAME, loans(20));
     // Nineteen pauses of 10 ms: sooner it cannot be.
     expect(performance.now() - started).toBeGreaterThan(150);
+  });
+
+  it('keeps the pace after it had to wait, too', async () => {
+    const { parts, asked } = world(() => ALLOW);
+    const time = new VirtualTime();
+    const at: number[] = [];
+    const ask: RecheckParts['ask'] = (question) => {
+      at.push(time.clock.monotonic());
+      return parts.ask(question);
+    };
+    const mayAsk = (): boolean => time.clock.monotonic() > 60_000;
+    const virtual = { clock: time.clock, pause: time.pause, random: () => 0.5 };
+    await time.until(recheckOutage({ ...parts, ...virtual, ask, mayAsk, pace: () => 10 }, NAME, loans(30)));
+    expect(asked).toHaveLength(30);
+    const gaps = at.slice(1).map((one, i) => one - at[i]!);
+    expect(Math.min(...gaps)).toBeCloseTo(100, 3);
   });
 
   it('waits while the backend cannot be asked, and is broken off by the end of the process', async () => {

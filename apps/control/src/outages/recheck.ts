@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type {
   BackendAnswer,
   Check,
@@ -10,6 +9,7 @@ import type {
   SessionName,
 } from '#usher/domain';
 import type { Column, OutageName, OutageResult } from '#usher/sessions';
+import { pause, type Pause } from './pause.js';
 
 /** Nobody is cut before so many were answered … */
 const TRIAL = 100;
@@ -48,6 +48,7 @@ export interface RecheckParts {
   readonly pace: (backend: string) => number;
   readonly note: (loan: Loan, result: OutageResult) => Promise<void>;
   readonly signal: AbortSignal;
+  readonly pause?: Pause;
 }
 
 /** How asking again went. `stopped`: too many were refused; `broken-off`: by the end of this process. */
@@ -80,6 +81,7 @@ class Recheck {
   #answered = 0;
   #denied = 0;
   #nextAt: number;
+  readonly #pause: Pause;
 
   constructor(
     private readonly parts: RecheckParts,
@@ -88,6 +90,7 @@ class Recheck {
   ) {
     this.#waiting = loans.map((loan) => ({ loan, tries: 0 })).reverse();
     this.#nextAt = parts.clock.monotonic();
+    this.#pause = parts.pause ?? pause;
   }
 
   async run(): Promise<Rechecked> {
@@ -115,12 +118,15 @@ class Recheck {
   async #turn(): Promise<void> {
     const { clock, random, pace, mayAsk, signal } = this.parts;
     const { backend } = this.name;
-    const now = clock.monotonic();
-    const at = Math.max(now, this.#nextAt);
-    // A tenth to and fro: several outages are not settled in step.
-    this.#nextAt = at + (1000 / pace(backend)) * (0.9 + 0.2 * random());
-    await pause(at - now, signal);
-    while (!mayAsk(backend) && !signal.aborted) await pause(WAIT, signal);
+    do {
+      // First, or all who waited would ask at once.
+      while (!mayAsk(backend) && !signal.aborted) await this.#pause(WAIT, signal);
+      const now = clock.monotonic();
+      const at = Math.max(now, this.#nextAt);
+      // A tenth to and fro: several outages are not settled in step.
+      this.#nextAt = at + (1000 / pace(backend)) * (0.9 + 0.2 * random());
+      await this.#pause(at - now, signal);
+    } while (!mayAsk(backend) && !signal.aborted);
   }
 
   /** False where it could not be asked. */
@@ -183,8 +189,4 @@ class Recheck {
       askedAt: now,
     };
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms > 0) await delay(ms, undefined, { signal }).catch(() => undefined);
 }

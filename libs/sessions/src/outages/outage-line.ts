@@ -11,15 +11,28 @@ export type OutageFault = 'backend' | 'us';
 
 /**
  * What became of a session afterwards. `kept`: the backend allowed it; `cut`: it refused, and the session ended;
- * `denied`: it refused, and the session was left alone; `gone`: it had ended meanwhile; `not-checkable`: nobody can ask
+ * `denied`: it refused, and the session was left alone; `recycled`: it was cut so that its viewer is asked about anew, and
+ * he has not come back; `came-back`: he has, and the backend allowed him; `refused`: it refused him then; `gone`: it had ended meanwhile; `not-checkable`: nobody can ask
  * about it again; `not-checked`: nobody did.
  */
-export type OutageResult = 'kept' | 'cut' | 'denied' | 'gone' | 'not-checkable' | 'not-checked';
+export type OutageResult =
+  | 'kept'
+  | 'cut'
+  | 'denied'
+  | 'recycled'
+  | 'came-back'
+  | 'refused'
+  | 'gone'
+  | 'not-checkable'
+  | 'not-checked';
 
 export const RESULTS: readonly OutageResult[] = [
   'kept',
   'cut',
   'denied',
+  'recycled',
+  'came-back',
+  'refused',
   'gone',
   'not-checkable',
   'not-checked',

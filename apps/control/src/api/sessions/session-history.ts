@@ -38,6 +38,7 @@ const ENDED: Readonly<Record<string, string>> = {
   kicked: 'an operator ended it',
   'closed-by-edge': 'its edge said so',
   'edge-restarted': 'its edge started anew',
+  recycled: 'after an outage its viewer was to be asked about anew',
   'denied-on-recheck': 'the backend refused it when it was asked again',
 };
 

@@ -13,7 +13,14 @@ local lines, nodes, checks = KEYS[1], KEYS[2], KEYS[3]
 local start, at = tonumber(ARGV[1]), ARGV[#ARGV]
 local changed = 0
 -- What the backend said counts for more than what became of the session without that.
-local ANSWERED = { kept = true, cut = true, denied = true }
+local ANSWERED = { kept = true, cut = true, denied = true, ['came-back'] = true, refused = true }
+-- Of whom we cut ourselves it counts what he does next; that he is gone says nothing new.
+local SAID = { gone = true, recycled = true }
+
+local function stands(new, old)
+  if ANSWERED[old] then return false end
+  return ANSWERED[new] or new == 'recycled' or not SAID[old]
+end
 
 -- One session of a column no longer runs since `since`; it played for `ms`.
 local function correct(node, column, since, ms)
@@ -42,7 +49,7 @@ for i = 2, #ARGV - 5, 5 do
       ms = string.format('%.0f', tonumber(ms) + played)
       since, untilTime = '0', ended
     end
-    if result ~= '' and not ANSWERED[oldResult] and (ANSWERED[result] or oldResult ~= 'gone') then
+    if result ~= '' and stands(result, oldResult) then
       oldResult, resultAt = result, at
     end
     if guess == '1' then estimated = '1' end
