@@ -94,6 +94,19 @@ describe('a session that was revoked', () => {
     expect(await sources(world, { path: '/play/a001/other.m3u8' })).toBe('deny cache');
   });
 
+  it('and closed since is forgotten likewise; one that was opened after that is not', async () => {
+    const world = ladderOf({ type: 'ministra' });
+    const { openedAt } = (await revoked(world)).session;
+    world.said.answer = deny();
+    world.said.found = { kind: 'none', revokedAt: openedAt - 1 };
+    world.gap();
+    expect(await sources(world)).toBe('allow session');
+    world.said.found = { kind: 'none', revokedAt: openedAt };
+    world.gap();
+    expect(await sources(world)).toBe('deny backend');
+    expect([...world.kept.sessions()]).toEqual([]);
+  });
+
   it('while it was looked up is looked up again', async () => {
     const world = ladderOf({ type: 'ministra' });
     const found = await revoked(world);

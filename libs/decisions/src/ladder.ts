@@ -4,6 +4,7 @@ import type {
   FoundSession,
   Hold,
   RuleDenial,
+  Session,
   SessionRegistry,
   Switches,
   UnavailableAnswer,
@@ -211,13 +212,15 @@ export class Ladder {
     }
     // Absence is never a denial: what this process holds and the registry lacks is written back.
     const mine = context.previous;
-    if (found.kind === 'none' && mine !== undefined && isRunning(mine, this.parts.clock.now())) {
+    const wasRevoked = found.kind === 'revoked' || wasRevokedSince(found, mine);
+    const mayStand = found.kind === 'none' && !wasRevoked;
+    if (mayStand && mine !== undefined && isRunning(mine, this.parts.clock.now())) {
       this.parts.verdicts.register(this.parts.verdicts.alive(mine));
       return this.parts.verdicts.stillAllowed(context, mine);
     }
-    if (found.kind === 'other' || found.kind === 'revoked') context.previous = undefined;
+    if (found.kind === 'other' || wasRevoked) context.previous = undefined;
     // Its end was not heard of here.
-    if (found.kind === 'revoked') this.parts.kept.drop(keptName(context.check.edge, context.check.sessionId));
+    if (wasRevoked) this.parts.kept.drop(keptName(context.check.edge, context.check.sessionId));
     return undefined;
   }
 
@@ -302,6 +305,11 @@ const CREDENTIALS_MISSING: Verdict = {
 /** Of none and none, too. */
 function isSameHold(a: Hold | undefined, b: Hold | undefined): boolean {
   return a?.kind === b?.kind && a?.subject === b?.subject && a?.since === b?.since;
+}
+
+/** It is closed by now, and whoever came back since was asked about anew. */
+function wasRevokedSince(found: FoundSession, mine: Session | undefined): boolean {
+  return found.kind === 'none' && mine !== undefined && mine.openedAt <= (found.revokedAt ?? 0);
 }
 
 function isOutOfTime({ answer }: Asking): boolean {

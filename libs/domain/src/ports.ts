@@ -68,7 +68,8 @@ export type FoundSession =
   | { readonly kind: 'other'; readonly session: Session }
   /** This very session, which may not go on: it was kicked or evicted, and is there until it is closed. */
   | { readonly kind: 'revoked'; readonly session: Session }
-  | { readonly kind: 'none' };
+  /** `revokedAt` (cluster time, ms): a session with this fingerprint was revoked then, and is closed by now. */
+  | { readonly kind: 'none'; readonly revokedAt?: number };
 
 /** The registry as the ladder needs it. Every method rejects when Redis is away or late: the ladder goes on. */
 export interface SessionRegistry {

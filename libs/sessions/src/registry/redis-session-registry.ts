@@ -22,12 +22,15 @@ const CLOSE = sessionScript('close-session-5');
 const REVOKE = sessionScript('revoke-session-5');
 const READ = script(import.meta.url, './lua/read-session-3.lua');
 const POINT_WHERE = script(import.meta.url, './lua/point-where-2.lua');
+const BURY = sessionScript('bury-revoked-1');
 const FORGET_WHERE = script(import.meta.url, './lua/forget-where-1.lua');
 
 /** A session is followed through so many shards. */
 const MOVED_ON = 3;
 /** A record, and `where` with it, outlives its session so long (also in the scripts), ms. */
 const KEPT_AFTER = 3_600_000;
+/** Of a fingerprint: 80 bits tell the sessions of one name apart (also in the scripts). */
+const SHORT_FINGERPRINT = 16;
 
 export interface RegistryOptions {
   /** `redis.shards`: the same in every process. */
@@ -62,6 +65,21 @@ interface Closing {
 interface AfterClosing {
   readonly ended: Ended;
   readonly where: string | undefined;
+  /** It had been revoked, and is over now. */
+  readonly revoked?: Revoked | undefined;
+}
+
+/** A session that was revoked, and is over. */
+export interface Revoked extends SessionName {
+  readonly fingerprint: string;
+  /** Cluster time, ms. */
+  readonly revokedAt: string;
+}
+
+/** The session that is there; where there is none, when one with the fingerprint was revoked that is over. */
+interface Found {
+  readonly session?: Session | undefined;
+  readonly revokedAt?: number | undefined;
 }
 
 /** Where a session's home is, `where` is read; and set to `where`, to live for `life` ms, if that is given. */
@@ -114,24 +132,28 @@ export class RedisSessionRegistry implements SessionRegistry {
 
   /** In one round trip where it is at home or nowhere, else in two. Garbage is reported and answered as none. */
   async find(name: SessionName, fingerprint: string): Promise<FoundSession> {
-    const session = await this.read(name);
-    if (session === undefined) return { kind: 'none' };
+    const { session, revokedAt } = await this.#lookUp(name, fingerprint);
+    if (session === undefined) return { kind: 'none', revokedAt };
     if (session.fingerprint !== fingerprint) return { kind: 'other', session };
     return { kind: session.state === 'revoked' ? 'revoked' : 'same', session };
   }
 
   /** The session that lives under this name, whoever's it is. */
   async read(name: SessionName): Promise<Session | undefined> {
+    return (await this.#lookUp(name, '')).session;
+  }
+
+  async #lookUp(name: SessionName, fingerprint: string): Promise<Found> {
     const home = homeShardOf(name, this.shards);
-    const { session: atHome, where } = await this.#readIn(home, name, true);
-    if (where === undefined || where === home) return atHome;
+    const { session: atHome, where, revokedAt } = await this.#readIn(home, name, true, fingerprint);
+    if (where === undefined || where === home) return { session: atHome, revokedAt };
     const { session: elsewhere } = await this.#readIn(where, name, false);
-    if (atHome === undefined || elsewhere === undefined) return elsewhere ?? atHome;
+    if (atHome === undefined || elsewhere === undefined) return { session: elsewhere ?? atHome, revokedAt };
     if (atHome.fingerprint !== elsewhere.fingerprint) {
-      return atHome.openedAt > elsewhere.openedAt ? atHome : elsewhere;
+      return { session: atHome.openedAt > elsewhere.openedAt ? atHome : elsewhere };
     }
     this.#finishMove(home, elsewhere);
-    return elsewhere;
+    return { session: elsewhere };
   }
 
   async open(session: Session): Promise<void> {
@@ -187,7 +209,8 @@ export class RedisSessionRegistry implements SessionRegistry {
     const { ended: atHome, where } = await this.#closeIn(home, name, how, { isHome: true });
     let closed = atHome === 'closed';
     if (where !== undefined && where !== home) {
-      const { ended } = await this.#closeIn(where, name, how);
+      const { ended, revoked } = await this.#closeIn(where, name, how);
+      if (revoked !== undefined) await this.bury(revoked);
       if (ended !== 'kept') await this.forgetWhere(name, where);
       closed ||= ended === 'closed';
     }
@@ -198,6 +221,12 @@ export class RedisSessionRegistry implements SessionRegistry {
   /** These sessions are over: whoever keeps decisions for them is told. */
   noteClosed(names: readonly SessionName[]): void {
     this.#onClosed(names);
+  }
+
+  /** After a session that had been revoked was closed elsewhere: at home too it is not to be raised by who missed it. */
+  async bury({ fingerprint, revokedAt, ...name }: Revoked): Promise<void> {
+    const home = homeShardOf(name, this.shards);
+    await this.redis.run(BURY, [aliveKey(home)], [memberOf(name), fingerprint, revokedAt]);
   }
 
   /** After a session was closed in a shard. Absence is no harm: it is only looked for at home then. */
@@ -216,7 +245,8 @@ export class RedisSessionRegistry implements SessionRegistry {
   async #moveTo(shard: string, home: string, session: Session): Promise<Ended> {
     const how = superseded(session);
     const pointing = { isHome: true, where: shard, life: this.#whereLife(session.aliveUntil) };
-    if (await this.#pointWhere(shard, home, session, pointing.life)) return 'gone';
+    const told = await this.#pointWhere(shard, home, session, pointing.life);
+    if (told !== 'more') return told;
     let { ended, where } = await this.#closeIn(home, session, how, pointing);
     // Somebody may move it at the same time: the next open goes on from there.
     for (let turn = 0; turn < MOVED_ON && ended !== 'revoked'; turn += 1) {
@@ -231,12 +261,19 @@ export class RedisSessionRegistry implements SessionRegistry {
     return ended;
   }
 
-  /** False where there is more to do at home. */
-  async #pointWhere(shard: string, home: string, name: SessionName, life: number): Promise<boolean> {
-    const { edge, sessionId } = name;
-    const keys = [sessionKey(home, edge, sessionId), whereKeyOf(name, this.shards)];
-    const args = [memberOf(name), Number(shard), life];
-    return (await explained(this.redis.run(POINT_WHERE, keys, args))) === 1;
+  /** `more`: there is more to do at home; `revoked`: it was revoked after it was opened, and is over. */
+  async #pointWhere(
+    shard: string,
+    home: string,
+    session: Session,
+    life: number,
+  ): Promise<'gone' | 'more' | 'revoked'> {
+    const { edge, sessionId, fingerprint, openedAt } = session;
+    const keys = [sessionKey(home, edge, sessionId), whereKeyOf(session, this.shards)];
+    const which = [fingerprint.slice(0, SHORT_FINGERPRINT), Math.round(openedAt)];
+    const args = [memberOf(session), Number(shard), life, ...which];
+    const told = await explained(this.redis.run(POINT_WHERE, keys, args));
+    return told === 1 ? 'gone' : told === 0 ? 'more' : 'revoked';
   }
 
   /**
@@ -311,8 +348,13 @@ export class RedisSessionRegistry implements SessionRegistry {
     const opened = openedAt === undefined ? '' : Math.round(openedAt);
     const args = [memberOf(name), reason, this.#eventsKept, condition, fingerprint, at, life, opened];
     const reply = await explained(this.redis.run(CLOSE, keys, args));
-    const [ended, before] = reply as [Ended, string];
-    return { ended, where: shardIn(before, this.shards) };
+    const [ended, before, buried, revokedAt] = reply as [Ended, string, string?, string?];
+    const { edge, sessionId } = name;
+    const revoked =
+      buried === undefined || revokedAt === undefined
+        ? undefined
+        : { edge, sessionId, fingerprint: buried, revokedAt };
+    return { ended, where: shardIn(before, this.shards), revoked };
   }
 
   async #revokeIn(
@@ -341,15 +383,19 @@ export class RedisSessionRegistry implements SessionRegistry {
     shard: string,
     name: SessionName,
     isHome: boolean,
-  ): Promise<{ session?: Session; where?: string }> {
+    fingerprint = '',
+  ): Promise<Found & { readonly where?: string }> {
     const key = sessionKey(shard, name.edge, name.sessionId);
     const at = isHome ? whereKeyOf(name, this.shards) : aliveKey(shard);
+    const args = [memberOf(name), fingerprint.slice(0, SHORT_FINGERPRINT)];
     try {
-      const reply = await explained(this.redis.run(READ, [key, aliveKey(shard), at], [memberOf(name)]));
+      const reply = await explained(this.redis.run(READ, [key, aliveKey(shard), at], args));
       const [said = '', ...record] = wordsOf(reply);
       const where = shardIn(said, this.shards);
       if (said !== '' && where === undefined) this.#onGarbage(new RegistryError(`${at}: not a shard`));
-      if (record.length === 0) return { where };
+      // One word more than the shard is no record, but when one was revoked.
+      if (record.length <= 1)
+        return { where, revokedAt: record.length === 0 ? undefined : Number(record[0]) };
       const session = readRecord(name, record);
       if (session === undefined) this.#onGarbage(new RegistryError(`${key}: a record that cannot be read`));
       return { session, where };

@@ -101,7 +101,67 @@ describe.each<[string, Partial<Session>]>([
     expect(await registry.find(session, fingerprint)).toMatchObject({ kind: 'same' });
     await registry.revoke(name, 'kicked');
     expect(await registry.close(name, 'kicked', { fingerprint, ifRevoked: true })).toBe(true);
-    expect(await registry.find(session, fingerprint)).toEqual({ kind: 'none' });
+    expect(await registry.find(session, fingerprint)).toMatchObject({
+      kind: 'none',
+      revokedAt: expect.any(Number),
+    });
+    expect(await registry.read(name)).toBeUndefined();
+  });
+
+  it.each<[string, (session: Session) => Promise<unknown>]>([
+    ['by its edge', () => registry.close(name, 'closed-by-edge')],
+    [
+      'by its time',
+      async (session) => {
+        await redis.call('ZADD', [`usher:alive:{${registry.shardOf(session)}}`, 1, 'astra-1:42']);
+        await sweepShard(redis, registry, registry.shardOf(session));
+      },
+    ],
+  ])('stays over once it was closed %s, until its viewer is allowed again', async (_, close) => {
+    const session = old(changes);
+    await registry.open(session);
+    await registry.revoke(name, 'kicked');
+    await close(session);
+    expect(await registry.openSession(session)).toBe('late');
+    const healed = await healRegistry([session], redis, registry, new ManualClock(Date.now()));
+    expect(healed).toMatchObject({ written: 0 });
+    const found = await registry.find(session, session.fingerprint);
+    expect(found).toMatchObject({ kind: 'none', revokedAt: expect.any(Number) });
+    const again = next(session);
+    expect(await registry.openSession(again)).toBe('opened');
+    expect(await registry.find(again, again.fingerprint)).toMatchObject({ kind: 'same' });
+    // What is offered back once more takes nothing from it.
+    expect(await registry.openSession(session)).toBe('late');
+    expect(await registry.read(name)).toMatchObject({ openedAt: again.openedAt });
+    expect(await audit(redis, await keys())).toEqual([]);
+  });
+
+  it('once closed is no other of its name: another viewer is let in', async () => {
+    await registry.open(old(changes));
+    await registry.revoke(name, 'kicked');
+    await registry.close(name, 'kicked');
+    const another = old({ ...changes, fingerprint: 'another' });
+    expect(await registry.find(another, 'another')).toEqual({ kind: 'none' });
+    expect(await registry.openSession(another)).toBe('opened');
+  });
+
+  it('once closed is remembered for an hour, among so many of its shard; nobody else is', async () => {
+    const revoked = (key: string): boolean => key.startsWith('usher:revoked:');
+    await registry.open(old(changes));
+    await registry.close(name, 'closed-by-edge');
+    expect((await keys()).filter(revoked)).toEqual([]);
+    const shard = registry.shardOf(old(changes));
+    const older = Array.from({ length: 2_048 }, (_, i) => [i + 1, `astra-1:${i}:f`]).flat();
+    await redis.call('ZADD', [`usher:revoked:{${shard}}`, ...older]);
+    await registry.open(old(changes));
+    await registry.revoke(name, 'kicked');
+    await registry.close(name, 'kicked');
+    for (const key of (await keys()).filter(revoked)) {
+      expect(await redis.call('PTTL', [key])).toBeLessThanOrEqual(60 * MINUTE);
+      expect(await redis.call('PTTL', [key])).toBeGreaterThan(59 * MINUTE);
+    }
+    expect(await redis.call('ZCARD', [`usher:revoked:{${shard}}`])).toBe(2_048);
+    expect(await redis.call('ZSCORE', [`usher:revoked:{${shard}}`, 'astra-1:0:f'])).toBeNull();
   });
 
   it('is told with the facts that an end is told with, and when and why stands in the record', async () => {
@@ -323,12 +383,14 @@ describe('in any order', () => {
     }
   }
 
-  it('who is revoked stays so until he is closed, or allowed anew', async () => {
+  it('who is revoked stays so, and out once he is closed, until he is allowed anew', async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (steps) => {
         await redis.call('FLUSHALL', []);
         let expected: 'none' | 'same' | 'revoked' = 'none';
         let openedAt = Date.now() - MINUTE;
+        // Of the one that was revoked, and is over: what was opened before that comes too late.
+        let [revokedAt, overSince] = [0, 0];
         for (const { step, user } of steps) {
           if (step === 'again') openedAt = Math.max(openedAt, Date.now()) + 5;
           // An `again` is later than any revocation before it.
@@ -337,10 +399,12 @@ describe('in any order', () => {
           const late = step === 'late' ? { ...session, openedAt: openedAt - MINUTE } : session;
           while (step === 'revoke' && Date.now() <= openedAt);
           await take(step, late);
-          if (step === 'revoke') expected = expected === 'none' ? 'none' : 'revoked';
+          if (expected === 'revoked' && (step === 'close' || step === 'again')) overSince = revokedAt;
+          if (step === 'revoke' && expected === 'same') [expected, revokedAt] = ['revoked', Date.now()];
           else if (step === 'close') expected = 'none';
           else if (step === 'again') expected = 'same';
-          else if (step !== 'touch' && expected === 'none') expected = 'same';
+          else if (step !== 'touch' && step !== 'revoke' && expected === 'none')
+            expected = late.openedAt > overSince ? 'same' : 'none';
           const found = await registry.find(session, session.fingerprint);
           expect(found.kind).toBe(expected);
           const records = (await keys()).filter((key) => key.startsWith('usher:session:'));
@@ -348,7 +412,7 @@ describe('in any order', () => {
         }
         expect(await audit(redis, await keys())).toEqual([]);
       }),
-      { numRuns: 120 },
+      { numRuns: 200 },
     );
   });
 

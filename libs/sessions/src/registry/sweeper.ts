@@ -1,6 +1,6 @@
 import { aliveKey, eventsKey } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
-import type { RedisSessionRegistry } from './redis-session-registry.js';
+import type { RedisSessionRegistry, Revoked } from './redis-session-registry.js';
 import { recountSessions } from './session-counts.js';
 import { countsKey, nameOf } from './session-names.js';
 import { sessionScript } from './session-script.js';
@@ -39,14 +39,25 @@ export async function sweepShard(
   for (let batch = 0; batch < (options.batches ?? 100); batch += 1) {
     const keys = [aliveKey(shard), eventsKey(shard), countsKey(shard)];
     const reply = await redis.run(SWEEP, keys, [BATCH, options.eventsKept ?? 10_000], PATIENCE);
-    const [members, without] = reply as [string[], number];
+    const [members, without, revoked] = reply as [string[], number, string[]];
     closed += members.length;
     lost += without;
     const names = members.map(nameOf).filter((name) => name !== undefined);
     registry.noteClosed(names);
+    await Promise.all(revokedOf(revoked).map((one) => registry.bury(one)));
     await Promise.all(names.map((name) => registry.forgetWhere(name, shard)));
     if (members.length + without < BATCH) break;
   }
   if (lost > 0) await recountSessions(redis, shard);
   return { closed, lost };
+}
+
+/** In: member, fingerprint, when, … */
+function revokedOf(words: readonly string[]): Revoked[] {
+  const revoked: Revoked[] = [];
+  for (let i = 0; i + 2 < words.length; i += 3) {
+    const name = nameOf(words[i]!);
+    if (name !== undefined) revoked.push({ ...name, fingerprint: words[i + 1]!, revokedAt: words[i + 2]! });
+  }
+  return revoked;
 }

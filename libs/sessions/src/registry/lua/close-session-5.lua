@@ -15,7 +15,7 @@
   One that was revoked after the session was opened that is there instead (ARGV[8]) is not superseded by it.
   Returns {'closed', 'moved', 'kept' (there, but not the one that is meant), 'revoked' (there, and it stays: the newer
           one came too late), 'over' (it was revoked, and the newer one came later) or 'gone', the shard that `where`
-          named before ('' = none)}.
+          named before ('' = none), and where it had been revoked and was closed its fingerprint, and when}.
   Errors  WRONGTYPE with the key's name where KEYS[4] or KEYS[5] is no hash.
 ]]
 local member, reason, kept, condition, fingerprint = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -44,5 +44,6 @@ if condition == 'same' and not same then return { 'kept', where } end
 if condition == 'revoked' and not (same and hash.state == 'revoked') then return { 'kept', where } end
 if condition == 'other' and same and not isRevoked then return { 'kept', where } end
 if condition == 'superseded' and same and not isRevoked then reason = 'moved' end
-forget(member, hash, reason, clusterTime(), kept)
-return { isRevoked and 'over' or reason == 'moved' and 'moved' or 'closed', where }
+local revokedAt = forget(member, hash, reason, clusterTime(), kept)
+local ended = isRevoked and 'over' or reason == 'moved' and 'moved' or 'closed'
+return { ended, where or '', revokedAt and hash.fingerprint, revokedAt }

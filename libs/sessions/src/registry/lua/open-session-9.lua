@@ -3,14 +3,14 @@
   old session is closed as `replaced` first. Idempotent: any repetition, and any order of the opens of one session,
   ends in the same record. What is known never turns worse: an answer on trust does not take back an allow, a missing
   user does not blank a known one, `assumed` does not take back `listed` or `seen`, and fields that another version
-  wrote stay. A session that was revoked stays so: what was opened before that comes too late, and what was opened later
-  is another session.
+  wrote stay. A session that was revoked stays so, once it is over too: what was opened before that comes too late, and
+  what was opened later is another session.
 
   KEYS  1 usher:alive:{07}    2 usher:events:{07}  3 usher:counts:{07}  4 usher:edges:{07}
         5 usher:session:{07}:<edge>:<id>           6 usher:channel:{07}:<channel>
         7 usher:edge:{07}:<edge>                   8 usher:user:{07}:<namespace>/<user>; without a user KEYS[5]
         9 usher:where:{07}:<part> in the session's home shard; elsewhere KEYS[5]
-        (as it is known already, the same user's key is built from the hash)
+        (as it is known already, the same user's key is built from the hash, and usher:revoked:{07} from the tag)
   ARGV  1 member  2 alive-until (cluster time, ms)  3 events kept  4 device (short; for the user's hash)
         5 user agent, whole  6 path, whole  7 … field, value, … of the session's hash; empty values are left out
   Returns {'opened' | 'updated' | 'replaced' | 'late', fingerprint that was replaced or '', the shard that `where`
@@ -96,6 +96,7 @@ local openedAt = tonumber(new.openedAt) or 0
 if new.state == 'revoked' then
   new.revokedAt, fields[n + 1], fields[n + 2] = string.format('%.0f', now), 'revokedAt', string.format('%.0f', now)
 end
+if isBuried(member, new.fingerprint, openedAt) then return { 'late', '', where or '' } end
 local status, ended = 'opened', false
 local old = tableOf(record)
 if old and old.fingerprint ~= new.fingerprint then

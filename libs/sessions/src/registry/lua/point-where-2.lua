@@ -3,10 +3,15 @@
   is, and anything else is left to close-session-5.lua.
 
   KEYS  1 usher:session:{07}:<edge>:<id>, at home  2 usher:where:{07}:<part>, at home
-  ARGV  1 member  2 the shard that it is in  3 for so long, ms
-  Returns 1 if `where` names that shard now; 0 where a record is at home, or `where` names a third shard: nothing is done.
+        (usher:revoked:{07} is built from the tag of KEYS[2])
+  ARGV  1 member  2 the shard that it is in  3 for so long, ms  4 its fingerprint, the first 16 characters  5 opened at
+  Returns 1 if `where` names that shard now; 0 where a record is at home, or `where` names a third shard: nothing is done;
+          -1 where it was revoked after it was opened, and is over: nothing is done.
   Errors  WRONGTYPE with the key's name where KEYS[2] is no hash.
 ]]
+local revoked = 'usher:revoked:' .. string.match(KEYS[2], '{[^}]*}')
+local revokedAt = redis.pcall('ZSCORE', revoked, ARGV[1] .. ':' .. ARGV[4])
+if type(revokedAt) == 'string' and tonumber(ARGV[5]) <= tonumber(revokedAt) then return -1 end
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local where = redis.pcall('HGET', KEYS[2], ARGV[1])
 if type(where) == 'table' then

@@ -51,6 +51,23 @@ local function edgeKeysOf(edge)
   return keys
 end
 
+-- Who was revoked and is over leaves name, fingerprint and when he was revoked behind: whoever missed the news may offer
+-- back what was opened before. The newest of a shard, for an hour after the last.
+local REVOKED_KEPT = 2048
+local function revokedName(member, fingerprint) return member .. ':' .. string.sub(fingerprint, 1, 16) end
+local function bury(member, fingerprint, revokedAt)
+  local key = shardKey('revoked')
+  redis.pcall('ZADD', key, 'GT', revokedAt, revokedName(member, fingerprint))
+  redis.pcall('ZREMRANGEBYRANK', key, 0, -(REVOKED_KEPT + 1))
+  redis.pcall('PEXPIRE', key, HOUR)
+end
+
+-- Whether a session that was opened then was revoked since, and is over.
+local function isBuried(member, fingerprint, openedAt)
+  local revokedAt = redis.pcall('ZSCORE', shardKey('revoked'), revokedName(member, fingerprint))
+  return type(revokedAt) == 'string' and openedAt <= tonumber(revokedAt)
+end
+
 -- One session more or less by presence and state.
 local function count(hash, by)
   if hash.presence then redis.pcall('HINCRBY', shardKey('counts'), 'presence:' .. hash.presence, by) end
@@ -106,12 +123,16 @@ local function tellEnd(kept, kind, member, now, reason, hash)
 end
 
 -- Ends a session: hash, indexes, counts, event. One that was revoked ends for the reason that it was revoked for. A key
--- of another type than ours among them is left alone.
+-- of another type than ours among them is left alone. Gives back when it was revoked; nothing where it was not.
 local function forget(member, hash, reason, now, kept)
   unlist(member)
   unlink(member, hash)
   count(hash, -1)
   redis.call('DEL', sessionKeyOf(member))
-  if reason == 'moved' then tellEnd(kept, 'session.moved', member, now, reason, hash)
-  else tellEnd(kept, 'session.closed', member, now, hash.revokedFor or reason, hash) end
+  if reason == 'moved' then return tellEnd(kept, 'session.moved', member, now, reason, hash) end
+  tellEnd(kept, 'session.closed', member, now, hash.revokedFor or reason, hash)
+  if hash.state ~= 'revoked' or not hash.fingerprint then return end
+  local revokedAt = hash.revokedAt or string.format('%.0f', now)
+  bury(member, hash.fingerprint, revokedAt)
+  return revokedAt
 end
