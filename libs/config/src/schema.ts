@@ -181,6 +181,26 @@ export const edgeSchema = z.strictObject({
       description: 'Less than gateway.deadline where the edge gives up earlier.',
       examples: ['1500ms'],
     }),
+  flussonic: z
+    .strictObject({
+      passLimits: z
+        .boolean()
+        .default(false)
+        .describe('Send the backend’s X-Max-Sessions and X-Unique on: Flussonic enforces them by itself.'),
+    })
+    .prefault({})
+    .describe('What only Flussonic has.'),
+  mediamtx: z
+    .strictObject({
+      credentials: z
+        .enum(['required', 'optional'])
+        .default('required')
+        .describe(
+          'required: who shows none is asked for them, and no backend is. optional: backends may go by the address alone.',
+        ),
+    })
+    .prefault({})
+    .describe('What only MediaMTX has.'),
 });
 
 const failMode = z

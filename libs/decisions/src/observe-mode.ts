@@ -49,6 +49,8 @@ function verbatim(answer: BackendAnswer, source: 'backend' | 'direct'): Decision
         allow: true,
         user: answer.user,
         sessionName: answer.sessionName,
+        maxSessions: answer.maxSessions,
+        unique: answer.unique,
         redirect: answer.redirect,
       };
     case 'deny':

@@ -130,6 +130,8 @@ export class Verdicts {
       backend: answer.backend,
       user: answer.user,
       sessionName: answer.sessionName,
+      maxSessions: answer.maxSessions,
+      unique: answer.unique,
       redirect: answer.redirect,
       status: answer.status,
       tookMs: answer.tookMs,

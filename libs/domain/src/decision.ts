@@ -34,6 +34,9 @@ export interface Decision {
   readonly switched?: boolean;
   /** Seconds the edge may rely on it, where the edge's dialect can say so. */
   readonly edgeTtl?: number;
+  /** What the backend's answer says, for an edge that enforces it itself. */
+  readonly maxSessions?: number;
+  readonly unique?: boolean;
   /** Source `hold`: the hold that decided. */
   readonly hold?: Hold;
   /** The backend's time for this check, ms, where it was asked. */

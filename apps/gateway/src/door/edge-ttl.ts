@@ -12,9 +12,16 @@ export interface EdgeTtls {
 
 /**
  * How long the edge may rely on an answer, seconds: never longer than its own `ttl` (ms), the time that the decision
- * has left, and `grace` where it only stands in for one. `now` is monotonic, ms.
+ * has left, and `grace` where it only stands in for one. `now` is monotonic, ms. Undefined: the edge knows best.
  */
-export function edgeTtl({ decision, kept }: Settled, ttl: number, now: number, ttls: EdgeTtls): number {
+export function edgeTtl(
+  { decision, kept, answer }: Settled,
+  ttl: number,
+  now: number,
+  ttls: EdgeTtls,
+): number | undefined {
+  // Mode observe: as the backend says, or a token that is good once would be asked about again.
+  if (decision.verbatim === true) return answer?.kind === 'allow' ? answer.authDuration : undefined;
   const most = decision.allow ? ttl : Math.min(ttl, ttls.denial);
   const standIn = decision.because === undefined ? most : Math.min(most, ttls.grace);
   const left = decision.allow && kept !== undefined ? Math.min(standIn, kept.until - now) : standIn;
