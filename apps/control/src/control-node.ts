@@ -25,4 +25,5 @@ export type ControlNode = Pick<
   | 'backends'
   | 'settle'
   | 'events'
+  | 'owed'
 >;

@@ -15,13 +15,13 @@ export interface Outages {
 
 /** Writes down who is let in without a decision while a backend cannot be asked. */
 export function outages(node: ClusterNode): Outages {
-  const { redis, clock, log, sealer, news, gates, config, events } = node;
+  const { redis, clock, log, sealer, news, gates, config, owed } = node;
   const ledger = new OutageLedger({
     store: new OutageStore(redis),
     clock,
     log,
     node: node.id,
-    tell: outageEvents(events, log),
+    tell: outageEvents(owed, log),
     seal: (check, name, field) => sealer.seal(JSON.stringify(check), sealedFor(outageId(name), field)),
     rechecked: recheckedBackends(node),
     limits: trustLimits(node),

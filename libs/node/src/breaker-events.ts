@@ -1,11 +1,11 @@
 import type { BreakerEvent } from '#usher/backends';
-import type { EventWriter } from '#usher/sessions';
+import type { OwedEvents } from '#usher/sessions';
 
 /**
  * Tells of the turns of breakers that this process brought about, as `breaker.suspended`, `breaker.half-open`,
- * `breaker.ramping` and `breaker.closed`; steps of a ramp are none. Lost while Redis is away.
+ * `breaker.ramping` and `breaker.closed`; steps of a ramp are none.
  */
-export function breakerEvents(events: Pick<EventWriter, 'tell'>): (event: BreakerEvent) => void {
+export function breakerEvents(events: Pick<OwedEvents, 'tell'>): (event: BreakerEvent) => void {
   return (event) => {
     if (event.kind !== 'breaker.changed') return;
     const { backend, record } = event;

@@ -15,7 +15,13 @@ import type {
 import { traitsOf } from '#usher/decisions';
 import { LatencyFamily } from '#usher/observe';
 import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } from '#usher/redis';
-import { EventWriter, RedisKnownViewers, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
+import {
+  EventWriter,
+  OwedEvents,
+  RedisKnownViewers,
+  RedisSessionRegistry,
+  RenewalStore,
+} from '#usher/sessions';
 import { Announcer } from './announcer.js';
 import { breakerEvents } from './breaker-events.js';
 import { clusterCanaries, type ClusterCanaries } from './cluster-canaries.js';
@@ -82,6 +88,8 @@ export interface ClusterNode {
   readonly refresh: RefreshUser;
   /** Lifecycle events that no script writes. */
   readonly events: EventWriter;
+  /** Those of them that are few: they wait while Redis is away. */
+  readonly owed: Pick<OwedEvents, 'tell'>;
   /** Whose backend may be asked again. */
   readonly renewals: Renewals;
   readonly settle: Settle;
@@ -117,7 +125,8 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   const known = new RedisKnownViewers(redis, { shards, knownFor: config.gateway.knownFor });
   const patient = { registry: patientRegistry(registry), known: patientKnownViewers(known) };
   const events = new EventWriter(redis, clock, { shards });
-  const holds = clusterHolds({ redis, bus, clock, log, events });
+  const owed = new OwedEvents(redis, clock, log, { shards });
+  const holds = clusterHolds({ redis, bus, clock, log, events: owed });
   const traits = traitsOf(config);
   const store = new RenewalStore(redis, clock);
   const renewed = renewals({ store, registry, sealer, clock, random, traits, log });
@@ -129,14 +138,14 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     bus,
     clock,
     log,
-    events,
+    events: owed,
     onChange: (change) => news.switched(change),
   });
   const onRefreshed = (refreshed: RefreshedUser): void => news.refreshed(refreshed);
   const refresh = userRefresh({ config, redis, bus, clock, onRefreshed });
   const identities = identified();
-  const tellTurn = breakerEvents(events);
-  const tellOfGuard = suspicionEvents({ events, clock, by: id });
+  const tellTurn = breakerEvents(owed);
+  const tellOfGuard = suspicionEvents({ events: owed, clock, by: id });
   // Guard and canaries suspect each for itself: the end of one is not the end of both.
   const suspected = (backend: string, suspicion: Suspicion | undefined): void =>
     news.suspicious(backend, suspicion ?? gates.gates.get(backend)?.status().suspicion);
@@ -216,11 +225,13 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     canaries,
     refresh,
     events,
+    owed,
     renewals: renewed,
     settle,
     backends: identities.noting(new GatedBackends(gates.gates, config.groups, clock)),
     close: async () => {
       gates.board.stop();
+      owed.stop();
       holds.stop();
       switches.stop();
       canaries.stop();

@@ -14,7 +14,7 @@ export interface SuspicionEventsParts {
 
 /**
  * Tells of what this process's guard makes of a backend, as `backend.suspicious` and `backend.trusted-again`: the latter
- * only after the former. Lost while Redis is away.
+ * only after the former.
  */
 export function suspicionEvents({ events, clock, by }: SuspicionEventsParts) {
   const toldAt = new Map<string, number>();

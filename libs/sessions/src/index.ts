@@ -33,6 +33,7 @@ export type { EventPage, EventQuery } from './events/event-list.js';
 export { EventReader } from './events/event-reader.js';
 export { EventWriter } from './events/event-writer.js';
 export type { EventFacts, EventWriterOptions } from './events/event-writer.js';
+export { OwedEvents } from './events/owed-events.js';
 export type { LifecycleEvent } from './events/lifecycle-event.js';
 export { HoldMemory } from './holds/hold-memory.js';
 export { HoldSubjectError } from './holds/hold-subject.js';

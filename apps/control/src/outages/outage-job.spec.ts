@@ -203,7 +203,7 @@ describe('the job that looks after outages', () => {
       await note(loan!, 'recycled');
       return { cut: 1, lost: 0, why: 'the backend is suspended again' };
     };
-    const once = { credential: () => 'once', afterOutage: () => 'recycle' } as const;
+    const once: Partial<OutageJobParts> = { credential: () => 'once', afterOutage: () => 'recycle' };
     const report = await settled(jobOf({ ...once, recycle }));
     expect(report.results).toEqual({
       carried: { 'not-checkable': 1 },
@@ -219,7 +219,11 @@ describe('the job that looks after outages', () => {
     await anOutage(ledger);
     await over(ledger);
     const recycle = (): Promise<never> => Promise.reject(new Error('nobody is to be recycled'));
-    const parts = { credential: () => 'once', afterOutage: () => 'recycle', canCut: () => false } as const;
+    const parts: Partial<OutageJobParts> = {
+      credential: () => 'once',
+      afterOutage: () => 'recycle',
+      canCut: () => false,
+    };
     const { results } = await settled(jobOf({ ...parts, recycle }));
     expect(results.onTrust).toEqual({ 'not-checkable': 1 });
   });

@@ -37,7 +37,7 @@ export type OutageNode = Pick<
   | 'gates'
   | 'switches'
   | 'known'
-  | 'events'
+  | 'owed'
 >;
 
 /** Ends a session that the backend refuses now; false where it was gone. */
@@ -49,7 +49,7 @@ export function outageJob(
   revoke: Revoke,
   cutters: Pick<EdgeCutters, 'canCut' | 'cut'>,
 ): OutageJob {
-  const { redis, clock, log, random, registry, config, events, membership } = node;
+  const { redis, clock, log, random, registry, config, owed, membership } = node;
   const store = new OutageStore(redis);
   const { backends } = config;
   const checkOf = checkReader(node, store);
@@ -64,7 +64,7 @@ export function outageJob(
     store,
     registry,
     leases,
-    tell: outageEvents(events, log),
+    tell: outageEvents(owed, log),
     backends: Object.keys(backends),
     lives: (id) => (membership.alone ? undefined : membership.nodes().some((member) => member.id === id)),
     breaker: (backend) => breakerOf(node, backend),

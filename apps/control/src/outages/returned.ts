@@ -1,9 +1,9 @@
 import { Why } from '#usher/decisions';
 import { readable, type Session } from '#usher/domain';
-import type { OutageNode } from './outages.js';
+import type { ControlNode } from '../control-node.js';
 import type { Return } from './recycle.js';
 
-type ReturningNode = Pick<OutageNode, 'config' | 'clock' | 'log' | 'redis' | 'known'>;
+type ReturningNode = Pick<ControlNode, 'config' | 'clock' | 'log' | 'redis' | 'known'>;
 
 /**
  * What a backend (or another one of its groups) has said of a viewer since a time: `came-back` where it allowed him, on

@@ -7,3 +7,8 @@ export function heardKey(shard: string): string {
 export function openingsKey(shard: string): string {
   return `usher:openings:{${shard}}`;
 }
+
+/** String: this event was told; it is told once. */
+export function toldKey(shard: string, mark: string): string {
+  return `usher:told:{${shard}}:${mark}`;
+}

@@ -4,7 +4,7 @@ import { eventsKey, shardOf } from '#usher/redis';
 import type { RedisArg, RedisClient } from '#usher/redis';
 
 /** Events kept in each shard's stream, about: as the scripts keep that change sessions. */
-const KEPT = 10_000;
+export const KEPT = 10_000;
 /** Characters of one text. */
 const MAX_TEXT = 1024;
 /** Nobody waits for it, ms. */
@@ -37,12 +37,18 @@ export class EventWriter {
    */
   async tell(type: string, about: string, facts: EventFacts): Promise<void> {
     const { shards, kept = KEPT } = this.options;
-    const fields: RedisArg[] = ['type', type, 'at', Math.round(this.clock.now())];
-    for (const [name, value] of Object.entries(facts)) {
-      if (value === undefined || value === '') continue;
-      fields.push(name, typeof value === 'number' ? value : cut(readable(value), MAX_TEXT));
-    }
+    const fields = eventFields(type, Math.round(this.clock.now()), facts);
     const key = eventsKey(shardOf(about, shards));
     await this.redis.call('XADD', [key, 'MAXLEN', '~', kept, '*', ...fields], TIMEOUT);
   }
+}
+
+/** What stands in the stream; `at`: cluster time, ms. */
+export function eventFields(type: string, at: number, facts: EventFacts): RedisArg[] {
+  const fields: RedisArg[] = ['type', type, 'at', at];
+  for (const [name, value] of Object.entries(facts)) {
+    if (value === undefined || value === '') continue;
+    fields.push(name, typeof value === 'number' ? value : cut(readable(value), MAX_TEXT));
+  }
+  return fields;
 }
