@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { backendProblems, backendWarnings } from './backend-checks.js';
 import { controlProblems, controlWarnings } from './control-checks.js';
 import { limitWarnings } from './limit-checks.js';
 import type { Problem } from './problem.js';
@@ -18,6 +19,7 @@ export function crossCheck(config: Config): Problem[] {
     ...missingRoutes(config),
     ...sharedAddresses(config),
     ...sharedGrants(config),
+    ...backendProblems(config),
     ...sharedWebhookNames(config),
     ...outageProblems(config),
     ...controlProblems(config),
@@ -43,6 +45,7 @@ export function crossWarnings(config: Config): Problem[] {
   return [
     ...controlWarnings(config),
     ...limitWarnings(config),
+    ...backendWarnings(config),
     ...ruleWarnings(config),
     ...unused.map((name) => ({
       path: ['backends', name],

@@ -150,7 +150,7 @@ describe('loadConfig', () => {
     [
       'a wrong kind of backend',
       `backends:\n  portal:\n    type: minstra\n    url: http://a/`,
-      /^usher\.yaml:3: backends\.portal\.type: did you mean ministra\? expected ministra, iptvportal, smarty, http, not "minstra"/,
+      /^usher\.yaml:3: backends\.portal\.type: did you mean ministra\? expected ministra, iptvportal, smarty, http, flussonic, xtream, not "minstra"/,
     ],
     [
       'a wrong fail mode',

@@ -278,10 +278,12 @@ export const canariesSchema = z
   .refine(({ allow, deny }) => allow !== undefined || deny !== undefined, 'allow, deny, or both');
 
 export const backendSchema = z.strictObject({
-  type: z.enum(['ministra', 'iptvportal', 'smarty', 'http']).describe('The middleware’s kind.'),
+  type: z
+    .enum(['ministra', 'iptvportal', 'smarty', 'http', 'flussonic', 'xtream'])
+    .describe('The middleware’s kind.'),
   url: httpUrl.meta({
     description:
-      'Its address; for ministra, iptvportal and smarty the base address or the full script address.',
+      'Its address; for ministra, iptvportal, smarty and xtream the base address or the full script address.',
     secret: 'address',
   }),
   failMode: failMode
@@ -341,7 +343,8 @@ export const backendSchema = z.strictObject({
     .string()
     .optional()
     .meta({
-      description: 'The query parameter that is the credential; default the whole query.',
+      description:
+        'The query parameter that is the credential; default the whole query. flussonic: it is sent as `token`; default token.',
       examples: ['token'],
     }),
   device: z
@@ -371,7 +374,7 @@ export const backendSchema = z.strictObject({
         .meta({ description: 'An allow needs this text in the body.', examples: ['"status":"ok"'] }),
     })
     .optional()
-    .describe('http and iptvportal: what besides 200 makes an allow.'),
+    .describe('http, iptvportal and flussonic: what besides 200 makes an allow.'),
   requireHeader: z
     .string()
     .default('X-UserId')
@@ -380,9 +383,30 @@ export const backendSchema = z.strictObject({
     .enum(['deny', 'failed'])
     .optional()
     .meta({
-      description: '4xx other than 401, 403. Default: deny for http, failed for the others.',
+      description:
+        '4xx other than 401, 403. Default: deny for http, flussonic and xtream, failed for the others.',
       examples: ['deny'],
     }),
+  params: z
+    .array(
+      z
+        .string()
+        .max(1024)
+        .regex(/^[A-Za-z0-9_.~-]+=/, 'name=value; a name is of letters, digits or _ . ~ -'),
+    )
+    .default([])
+    .meta({
+      description:
+        'flussonic: what else to send, name=value, in the place of a field of that name. Usher encodes the value.',
+      secret: 'all',
+      examples: [['key=change me']],
+    }),
+  activeConnections: z
+    .enum(['ignore', 'refuse'])
+    .default('ignore')
+    .describe(
+      'xtream: refuse whom the panel counts as many connections of as he may have. The session that is asked about may be among them.',
+    ),
   maxCalls: z.int().min(1).default(64).describe('Calls in flight, for the whole cluster.'),
   maxDevices: maxDevices.optional().meta({
     description: 'So many devices of one user may watch at once. Default: any number. See `limits`.',

@@ -20,7 +20,7 @@ export { SingleFlight } from './single-flight.js';
 export { StandIn } from './stand-in.js';
 export { isRunning, wasAllowed } from './standing.js';
 export { switchedAnswer, switchOn, underSwitch } from './switched.js';
-export { identify, traitsOf } from './traits.js';
+export { credentialOf, identify, traitsOf } from './traits.js';
 export type { BackendTraits, Identified, TraitsByBackend, Unidentified } from './traits.js';
 export { Why } from './why/why.js';
 export type { WhyFound, WhyOptions, WhyPage, WhyPageQuery } from './why/why.js';

@@ -18,8 +18,9 @@ export function authorizedUntil(
   sessionGiven: boolean,
   now: number,
 ): number {
-  if (answer.authDuration !== undefined) return now + answer.authDuration * 1000;
-  return askedAgainAt(habit, sessionGiven, now);
+  const { authDuration, until } = answer;
+  const at = authDuration === undefined ? askedAgainAt(habit, sessionGiven, now) : now + authDuration * 1000;
+  return until === undefined || (at !== 0 && at < until) ? at : until;
 }
 
 /** Where nobody says how long it holds: cluster time, ms; 0 = as long as the session lives. */

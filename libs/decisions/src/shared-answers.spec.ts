@@ -28,6 +28,15 @@ describe('an answer that is shared', () => {
     expect(shared.find('question')).toBeUndefined();
   });
 
+  it('is no longer one when the right to watch has ended', () => {
+    const { clock, shared } = sharing();
+    shared.keep('question', allow({ until: clock.now() + 5_000 }), 'reusable');
+    clock.advance(4_999);
+    expect(shared.find('question')).toMatchObject({ kind: 'allow' });
+    clock.advance(1);
+    expect(shared.find('question')).toBeUndefined();
+  });
+
   it.each([
     ['a denial that some are excepted from', deny({ reason: 'group-partial', unlessKnownAt: ['portal'] })],
     ['a denial of a group of whom not all could be asked', deny({ reason: 'group-partial' })],

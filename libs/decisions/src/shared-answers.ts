@@ -38,7 +38,9 @@ export class SharedAnswers {
     const now = this.clock.monotonic();
     if (shared === undefined || shared.until <= now) return undefined;
     const { answer, keptAt } = shared;
-    if (answer.kind === 'deny' || answer.authDuration === undefined) return answer;
+    if (answer.kind === 'deny') return answer;
+    if (answer.until !== undefined && answer.until <= this.clock.now()) return undefined;
+    if (answer.authDuration === undefined) return answer;
     return { ...answer, authDuration: answer.authDuration - (now - keptAt) / 1000 };
   }
 

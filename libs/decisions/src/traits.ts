@@ -2,6 +2,7 @@ import type { BackendConfig, Config } from '#usher/config';
 import {
   derivedSessionId,
   fingerprintOf,
+  panelLogin,
   queryParameter,
   viewerKeyOf,
   type Check,
@@ -17,6 +18,8 @@ export interface BackendTraits {
   /** `once`: never asked again about an allowed session. */
   readonly credential: 'once' | 'reusable';
   readonly credentialParameter: string | undefined;
+  /** It goes by a user and a password, in the path or the query (xtream). */
+  readonly hasLogins: boolean;
   readonly device: string | undefined;
 }
 
@@ -33,6 +36,7 @@ function traits(name: string, backend: BackendConfig): BackendTraits {
     namespace: backend.namespace ?? name,
     credential: backend.credential,
     credentialParameter: backend.credentialParameter,
+    hasLogins: backend.type === 'xtream',
     device: backend.device,
   });
 }
@@ -46,7 +50,7 @@ export interface Identified {
   readonly credential: string;
 }
 
-/** Names the session, and says who this probably is. Of a group, the first member that names a parameter counts. */
+/** Names the session, and says who this probably is. Of a group, the first member that says what it goes by counts. */
 export function identify(
   facts: Unidentified,
   givenSessionId: string,
@@ -54,12 +58,8 @@ export function identify(
   backends: TraitsByBackend,
 ): Identified {
   const members = (route?.backends ?? []).map((name) => backends.get(name));
-  const credentialParameter = members.find((member) => member?.credentialParameter)?.credentialParameter;
   const device = members.find((member) => member?.device)?.device;
-  // An empty one names nobody: the backend may go by something else in the query.
-  const credential =
-    (credentialParameter === undefined ? '' : queryParameter(facts.query, credentialParameter)) ||
-    shown(facts);
+  const credential = credentialOf(facts, members);
   const sessionGiven = givenSessionId !== '';
   const fingerprint = fingerprintOf(facts, credential, sessionGiven);
   const sessionId = sessionGiven ? givenSessionId : derivedSessionId(facts.dialect, facts.edge, fingerprint);
@@ -70,8 +70,25 @@ export function identify(
   return { check: checkOf(facts, sessionId, sessionGiven), identity: { fingerprint, viewerKey }, credential };
 }
 
+/** What the viewer shows to these backends: to the first that says what it goes by, else all that he shows. */
+export function credentialOf(
+  facts: Pick<Check, 'path' | 'query' | 'token' | 'authorization'>,
+  backends: readonly (BackendTraits | undefined)[],
+): string {
+  const backend = backends.find((one) => one?.hasLogins || one?.credentialParameter);
+  const { hasLogins, credentialParameter } = backend ?? {};
+  if (hasLogins === true) {
+    const login = panelLogin(facts.path, facts.query);
+    // The same however it is written, in whatever channel's path.
+    if (login !== undefined) return `${login.user.length}:${login.user}${login.password}`;
+  }
+  // An empty one names nobody: the backend may go by something else in the query.
+  const named = credentialParameter === undefined ? '' : queryParameter(facts.query, credentialParameter);
+  return named || shown(facts);
+}
+
 /** The whole query, and what the edge names apart from it. */
-function shown({ query, token, authorization }: Unidentified): string {
+function shown({ query, token, authorization }: Pick<Check, 'query' | 'token' | 'authorization'>): string {
   if (token !== undefined && token !== '') return token;
   return authorization === undefined ? query : `${query}\n${authorization}`;
 }

@@ -20,6 +20,8 @@ export interface AllowAnswer {
   readonly sessionName?: string;
   /** X-AuthDuration in seconds, where the backend gave it. */
   readonly authDuration?: number;
+  /** Cluster time, ms: the right to watch ends then, whatever else is said. */
+  readonly until?: number;
   readonly maxSessions?: number;
   readonly unique?: boolean;
   /** An allow may carry an address as well: passed on. */

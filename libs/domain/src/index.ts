@@ -25,7 +25,7 @@ export {
 } from './identity.js';
 export type { FingerprintParts } from './identity.js';
 export { maskedPath } from './masked-path.js';
-export { panelLogin, unescaped } from './panel-login.js';
+export { panelLogin, unescaped, withoutQuery } from './panel-login.js';
 export type { PanelLogin } from './panel-login.js';
 export { NO_RENEWALS } from './renewal.js';
 export type { Renewal, Renewals } from './renewal.js';

@@ -9,6 +9,7 @@ export const REASONS = {
   'backend-allowed': 'The backend allowed it.',
   'backend-denied': 'The backend refused this viewer.',
   'backend-redirected': 'The backend refused this viewer and gave an address to show instead.',
+  'no-credentials': 'The viewer showed no user and password, and his backend goes by nothing else.',
   'group-denied': 'Every backend of the group refused this viewer.',
   'group-partial': 'Some backends of the group refused this viewer, and others could not be asked.',
   'limit-reached':

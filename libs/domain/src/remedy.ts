@@ -12,6 +12,8 @@ export const REMEDIES: Readonly<Record<ReasonCode, string>> = {
   'backend-denied':
     'Ask the middleware why: the token, the subscription, and the time between making the link and playing it.',
   'backend-redirected': 'Nothing, if the address to show is meant.',
+  'no-credentials':
+    'Look at the address that the player was given: /live/USER/PASSWORD/ID.ts, or ?username=…&password=….',
   'group-denied': 'Ask each middleware of the group why: the token, the subscription.',
   'group-partial': 'Look at the members of the group that could not be asked.',
   'limit-reached': 'Nothing, if the cap is meant: another device must stop first. Else raise the cap.',

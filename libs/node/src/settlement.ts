@@ -1,6 +1,5 @@
-import { sessionOfAllow, traitsOf, type BackendTraits } from '#usher/decisions';
+import { credentialOf, sessionOfAllow, traitsOf, type BackendTraits } from '#usher/decisions';
 import { DIALECTS } from '#usher/dialects';
-import { queryParameter } from '#usher/domain';
 import type {
   BackendAnswer,
   Check,
@@ -76,12 +75,7 @@ export function settlement({
   };
 }
 
-function factsOf(
-  { ip, channel, userAgent, query }: Check,
-  viewerKey: string,
-  traits?: BackendTraits,
-): HeldFacts {
-  const parameter = traits?.credentialParameter;
-  const credential = parameter === undefined ? query : queryParameter(query, parameter) || query;
-  return { ip, channel, userAgent, viewerKey, credential };
+function factsOf(check: Check, viewerKey: string, traits?: BackendTraits): HeldFacts {
+  const { ip, channel, userAgent } = check;
+  return { ip, channel, userAgent, viewerKey, credential: credentialOf(check, [traits]) };
 }

@@ -8,6 +8,8 @@ export interface AskOptions {
   readonly timeoutMs: number;
   /** Nobody wants the answer any longer: the call is cut and `ask` rejects with CallCancelled. */
   readonly signal?: AbortSignal;
+  /** The session was allowed before, and is asked about again. Default: it is new. */
+  readonly again?: boolean;
 }
 
 /** Speaks one backend's protocol. It knows neither breaker nor bulkhead: those stand around it. */
@@ -46,18 +48,23 @@ function ownWords({ token, authorization, referer, protocol, action }: Check): s
   return [token, authorization, referer, protocol, action].map((word = '') => sized(word)).join('');
 }
 
-const sized = (value: string): string => `${value.length}:${value}`;
+export const sized = (value: string): string => `${value.length}:${value}`;
 
-/** Throws where two users could share one grant: the query is the credential. */
+const ALL: readonly Input[] = ['query', 'ip', 'channel', 'path', 'host', 'userAgent'];
+
+/** Throws where two users could share one grant: what carries the credential, the query as a rule, always counts. */
 export function seenInputs(
   name: string,
   all: readonly Input[],
   irrelevant: readonly Input[],
+  credentialIn: readonly Input[] = ['query'],
 ): readonly Input[] {
-  if (irrelevant.includes('query')) {
+  const wrong = irrelevant.find((input) => credentialIn.includes(input));
+  if (wrong !== undefined) {
+    const allowed = ALL.filter((input) => !credentialIn.includes(input)).join(', ');
     throw new Error(
-      `backends.${name}.irrelevant: the query cannot be irrelevant: it carries the credential, and one viewer’s ` +
-        `allow would be everybody’s. Allowed: ip, channel, path, host, userAgent`,
+      `backends.${name}.irrelevant: the ${wrong} cannot be irrelevant: it carries the credential, and one viewer’s ` +
+        `allow would be everybody’s. Allowed: ${allowed}`,
     );
   }
   return all.filter((input) => !irrelevant.includes(input));

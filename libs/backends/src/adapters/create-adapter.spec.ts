@@ -15,11 +15,11 @@ describe('a configuration that makes no sense is refused, with the setting’s n
     [{ type: 'ministra', irrelevant: ['ip', 'query'] }, /backends\.portal\.irrelevant/],
     [
       { type: 'ministra', allowWhen: { header: 'X-Ok' } },
-      /backends\.portal\.allowWhen: is for http and iptvportal/,
+      /backends\.portal\.allowWhen: is for http, iptvportal and flussonic only/,
     ],
     [
       { type: 'smarty', allowWhen: { body: 'ok' } },
-      /backends\.portal\.allowWhen: is for http and iptvportal/,
+      /backends\.portal\.allowWhen: is for http, iptvportal and flussonic only/,
     ],
     [{ type: 'http', allowWhen: {} }, /backends\.portal\.allowWhen: needs a header, a body, or both/],
     [{ type: 'http', allowWhen: { body: '' } }, /backends\.portal\.allowWhen: needs/],
@@ -30,6 +30,14 @@ describe('a configuration that makes no sense is refused, with the setting’s n
     [
       { type: 'ministra', requireHeader: 'X-User:' },
       /backends\.portal\.requireHeader: is no name of a header/,
+    ],
+    [{ type: 'xtream', irrelevant: ['path'] }, /backends\.portal\.irrelevant: the path cannot be irrelevant/],
+    [{ type: 'xtream', irrelevant: ['query'] }, /the query cannot be irrelevant.*Allowed: ip, channel, host/],
+    [{ type: 'flussonic', irrelevant: ['query'] }, /the query cannot be irrelevant/],
+    [{ type: 'http', params: ['a=1'] }, /backends\.portal\.params: is for flussonic only/],
+    [
+      { type: 'http', activeConnections: 'refuse' },
+      /backends\.portal\.activeConnections: is for xtream only/,
     ],
     [{ type: 'http', ca: '/no/such/file.pem' }, /backends\.portal\.ca: the file .* cannot be read/],
   ])('%j', (settings, message) => {
@@ -43,6 +51,8 @@ describe('what an answer depends on', () => {
     ['smarty', ['query', 'ip', 'channel']],
     ['iptvportal', ['query', 'ip', 'channel', 'path', 'host', 'userAgent']],
     ['http', ['query', 'ip', 'channel', 'path', 'host', 'userAgent']],
+    ['flussonic', ['query', 'ip', 'channel', 'path', 'host', 'userAgent']],
+    ['xtream', ['path', 'query']],
   ])('%s sees %j', (type, sees) => {
     expect(create({ type }).sees).toEqual(sees);
   });
@@ -70,7 +80,7 @@ describe('what an answer depends on', () => {
     .map(aCheck);
   const shown = (adapter: Adapter, check: Check) => adapter.sees.map((input) => check[input]);
 
-  it.each(['ministra', 'smarty', 'iptvportal', 'http'])(
+  it.each(['ministra', 'smarty', 'iptvportal', 'http', 'flussonic'])(
     '%s: one key means one question, and no other',
     (type) => {
       const adapter = create({ type });

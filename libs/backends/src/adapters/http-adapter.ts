@@ -1,5 +1,5 @@
 import type { BackendConfig } from '#usher/config';
-import type { BackendAnswer, Clock } from '#usher/domain';
+import type { BackendAnswer, Check, Clock, ReasonCode } from '#usher/domain';
 import { targetOf } from '../http/address.js';
 import { astraHeaders } from '../http/astra-request.js';
 import { createCaller } from '../http/caller.js';
@@ -9,8 +9,8 @@ import { backendFailure } from '../http/failure.js';
 import { judgeStatus, type StatusRules } from '../http/judge-status.js';
 import { allowFacts, redirectIn } from '../http/reply-facts.js';
 import type { Unavailable, Verdict } from '../http/verdict.js';
-import { type Adapter, questionKeyOf, seenInputs } from './adapter.js';
-import type { Middleware } from './middleware.js';
+import { type Adapter, questionKeyOf, seenInputs, sized } from './adapter.js';
+import type { Middleware, OwnQuestion } from './middleware.js';
 
 /** What is sent with every question; some firewalls in front of portals refuse requests without these. */
 const OWN_HEADERS = ['Accept', '*/*', 'User-Agent', 'Usher'];
@@ -22,9 +22,10 @@ export function httpAdapter(
   middleware: Middleware,
   clock: Clock,
 ): Adapter {
-  const sees = seenInputs(name, middleware.sees, config.irrelevant);
+  const sees = seenInputs(name, middleware.sees, config.irrelevant, middleware.credentialIn);
   const target = targetOf(middleware.address(new URL(config.url)));
-  const rules = middleware.rules(config);
+  const rules = middleware.rules(config, clock);
+  const question = middleware.question?.(config);
   const caller = createCaller(target.origin, config, clock);
   const status: StatusRules = {
     otherStatus: config.otherStatus ?? middleware.otherStatus,
@@ -38,15 +39,19 @@ export function httpAdapter(
   return {
     name,
     sees,
-    questionKey: (check) => questionKeyOf(check, sees),
-    async ask(check, { timeoutMs, signal }) {
+    questionKey: (check) =>
+      question?.isWhole === true ? wholeKey(question, check) : questionKeyOf(check, sees),
+    async ask(check, { timeoutMs, signal, again = false }) {
       const startedAt = clock.monotonic();
-      const path = target.path(check.query);
-      if (path === undefined) return badRequest(name);
-      const get = { path, headers: astraHeaders(check, own), needsBody: rules.needsBody };
+      const query = question === undefined ? check.query : question.query(check, again);
+      if (query === undefined) return notAsked(name, 'no-credentials');
+      const path = target.path(query);
+      if (path === undefined) return notAsked(name, 'bad-request');
+      const headers = question === undefined ? astraHeaders(check, own) : [...own];
+      const get = { path, headers, needsBody: rules.needsBody };
       try {
         const reply = await caller.get(get, timeoutMs, signal);
-        const verdict = rules.judge(reply, judgeStatus(reply, status));
+        const verdict = rules.judge(reply, judgeStatus(reply, status), check);
         return answerOf(name, verdict, reply, clock.monotonic() - startedAt);
       } catch (error) {
         if (!(error instanceof ExchangeFailed)) throw error;
@@ -58,9 +63,20 @@ export function httpAdapter(
   };
 }
 
-/** A query that no HTTP request can carry, a tab in it for instance: no token of any backend's, so not asked about. */
-function badRequest(backend: string): BackendAnswer {
-  return { kind: 'deny', backend, reason: 'bad-request', status: 403, tookMs: 0 };
+function wholeKey(question: OwnQuestion, check: Check): string {
+  const query = question.query(check, false);
+  return query === undefined ? '' : sized(query);
+}
+
+/**
+ * `bad-request`: a query that no HTTP request can carry, a tab in it for instance, is no token of any backend's.
+ * `no-credentials`: the viewer shows nothing by which he could be asked about.
+ */
+function notAsked(
+  backend: string,
+  reason: Extract<ReasonCode, 'bad-request' | 'no-credentials'>,
+): BackendAnswer {
+  return { kind: 'deny', backend, reason, status: 403, tookMs: 0 };
 }
 
 function answerOf(backend: string, verdict: Verdict, reply: Reply, tookMs: number): BackendAnswer {
@@ -84,7 +100,7 @@ function answerOf(backend: string, verdict: Verdict, reply: Reply, tookMs: numbe
     kind: 'allow',
     backend,
     reason: 'backend-allowed',
-    ...allowFacts(headers),
+    ...(verdict.facts ?? allowFacts(headers)),
     redirect,
     status,
     tookMs,

@@ -30,6 +30,8 @@ export interface GateAskOptions {
    * keep it back: whoever sends it knows when to.
    */
   readonly canary?: boolean;
+  /** It is about a session that was allowed before. */
+  readonly again?: boolean;
   /** Nobody wants the answer any longer: another member of the group allowed. */
   readonly signal?: AbortSignal;
 }
@@ -209,12 +211,13 @@ export class BackendGate {
 
   /** The call itself, from a place taken to a place left. */
   async #call(check: Check, options: GateAskOptions, startedAt: number): Promise<BackendAnswer> {
-    const { probeLease } = options;
+    const { probeLease, again } = options;
     const signal = probeLease === undefined ? options.signal : undefined;
     try {
       const answer = await this.options.adapter.ask(check, {
         timeoutMs: this.options.config.timeout,
         signal,
+        again,
       });
       if (options.canary === true) return this.#heedBusy(answer);
       const judged = this.switched ? answer : this.options.guard.pass(answer, options.known);

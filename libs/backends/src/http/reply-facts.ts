@@ -1,5 +1,6 @@
-import type { AllowAnswer, Redirect } from '#usher/domain';
+import type { Redirect } from '#usher/domain';
 import type { ReplyHeaders } from './exchange.js';
+import type { AllowFacts } from './verdict.js';
 
 /** Bytes of a user's or session's name. */
 const MAX_NAME = 256;
@@ -10,11 +11,9 @@ const MAX_DURATION = 31_536_000;
 const MAX_SESSIONS = 1_000_000;
 
 /** The facts of Astra's and Flussonic's contracts that an allow may carry. Garbage in one is as if it were absent. */
-export function allowFacts(
-  headers: ReplyHeaders,
-): Pick<AllowAnswer, 'user' | 'sessionName' | 'authDuration' | 'maxSessions' | 'unique'> {
-  const userId = nameIn(headers, 'x-userid');
-  const sessionName = nameIn(headers, 'x-session-name');
+export function allowFacts(headers: ReplyHeaders): AllowFacts {
+  const userId = usableName(headerIn(headers, 'x-userid'));
+  const sessionName = usableName(headerIn(headers, 'x-session-name'));
   return {
     user: userId ?? sessionName,
     sessionName: sessionName ?? userId,
@@ -41,8 +40,7 @@ export function headerIn(headers: ReplyHeaders, lowerCaseName: string): string |
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /** A name too long to keep is dropped, not cut: two users cut to one would share limits and holds. */
-function nameIn(headers: ReplyHeaders, header: string): string | undefined {
-  const name = headerIn(headers, header);
+export function usableName(name: string | undefined): string | undefined {
   return name === undefined || name === '' || name.length > MAX_NAME || CONTROL.test(name) ? undefined : name;
 }
 

@@ -1,11 +1,18 @@
-import type { Because, ReasonCode } from '#usher/domain';
+import type { AllowAnswer, Because, ReasonCode } from '#usher/domain';
 
 /** What an answer means, before the facts in its headers are read. */
 export type Verdict =
-  | { readonly kind: 'allow' }
+  /** `facts`: where they do not stand in the answer's headers. */
+  | { readonly kind: 'allow'; readonly facts?: AllowFacts }
   /** `status` is what edges of Cesbo's are told: never a 2xx. */
   | { readonly kind: 'deny'; readonly status: number }
   | Unavailable;
+
+/** What an allow says besides. */
+export type AllowFacts = Pick<
+  AllowAnswer,
+  'user' | 'sessionName' | 'authDuration' | 'until' | 'maxSessions' | 'unique'
+>;
 
 export interface Unavailable {
   readonly kind: 'unavailable';

@@ -77,6 +77,7 @@ function sessionOf(parts: object = {}) {
         namespace: 'portal',
         credential: 'once',
         credentialParameter: 'token',
+        hasLogins: false,
         device: undefined,
       } as const,
     ],
