@@ -27,6 +27,8 @@ afterEach(async () => {
 interface Process {
   readonly canaries: ClusterCanaries;
   readonly heard: (readonly string[] | undefined)[];
+  /** When what they showed was over. */
+  readonly lapses: number[];
   readonly redis: RedisClient;
 }
 
@@ -39,11 +41,13 @@ async function aProcess(id: string, clock: ManualClock): Promise<Process> {
   const heard: (readonly string[] | undefined)[] = [];
   const onChange = (_: string, suspicion: CanarySuspicion | undefined): void =>
     void heard.push(suspicion?.wrong);
-  const canaries = clusterCanaries({ config, redis, bus, clock, log: silentLog, onChange });
+  const lapses: number[] = [];
+  const onLapse = (_: string, until: number): void => void lapses.push(until);
+  const canaries = clusterCanaries({ config, redis, bus, clock, log: silentLog, onChange, onLapse });
   bus.events.start();
   await bus.connect();
   open.push(redis, bus, { close: () => canaries.stop() });
-  return { canaries, heard, redis };
+  return { canaries, heard, lapses, redis };
 }
 
 const wrong = { request: 'r', right: false, inARow: 2, wrong: true, proven: true };
@@ -91,5 +95,26 @@ describe('what canaries show', () => {
     clock.advance(1_000);
     expect(canaries.ofBackend('portal')).toBeUndefined();
     await eventually(() => expect(heard).toStrictEqual([['deny'], undefined]), { withinMs: 10_000 });
+  });
+
+  it('is told to be over where nobody sends them any more, and only where that was read', async () => {
+    const clock = new ManualClock(Date.now());
+    const { canaries, heard, lapses, redis } = await aProcess('one', clock);
+    const keeper = new CanaryKeeper(redis);
+    const record = recordOf(clock, 60_000);
+    await keeper.write('portal', record);
+    await canaries.look();
+    expect(lapses).toEqual([]);
+    server.pause();
+    clock.advance(60_000);
+    await canaries.look();
+    expect(heard).toStrictEqual([['deny'], undefined]);
+    expect(lapses).toEqual([]);
+    server.resume();
+    // By itself: it might have been renewed.
+    await eventually(() => expect(lapses).toEqual([record.until]), { withinMs: 30_000 });
+    clock.advance(600_000);
+    await canaries.look();
+    expect(lapses).toHaveLength(1);
   });
 });

@@ -6,6 +6,10 @@ import type { RedisClient } from '#usher/redis';
 
 /** Tells every process to look at what canaries have shown. */
 const CHANGED = 'canaries.changed';
+/** While it is not known whether one is over, or was renewed, it is looked up so often, ms. */
+const LOOK_AGAIN = 5_000;
+/** What was over for longer was told by others, ms. */
+const TOLD_WITHIN = 300_000;
 /** A suspicion is looked at again before its time is up, but not more often than this, ms. */
 const LOOK_LEAST = 1_000;
 
@@ -28,16 +32,20 @@ export interface ClusterCanariesParts {
   readonly log: Log;
   /** Told once in each process; undefined: they are right again. */
   readonly onChange: (backend: string, suspicion: CanarySuspicion | undefined) => void;
+  /** Nobody sends the canaries any more, and what they showed is over since `until`: told in every process, and perhaps again. */
+  readonly onLapse: (backend: string, until: number) => void;
 }
 
 /** Follows what canaries show; while Redis is away what is known stands until its time is up. */
 export function clusterCanaries(parts: ClusterCanariesParts): ClusterCanaries {
-  const { config, redis, bus, clock, log, onChange } = parts;
+  const { config, redis, bus, clock, log, onChange, onLapse } = parts;
   const backends = Object.keys(config.backends).filter(
     (name) => config.backends[name]!.canaries !== undefined,
   );
   const keeper = new CanaryKeeper(redis);
   const known = new Map<string, CanarySuspicion>();
+  /** Their time is up as far as is known here: whether they were renewed could not be read. */
+  const unread = new Set<string>();
   let looking: Promise<void> | undefined;
   let again = false;
   let stopped = false;
@@ -53,10 +61,16 @@ export function clusterCanaries(parts: ClusterCanariesParts): ClusterCanaries {
 
   async function lookAt(backend: string): Promise<void> {
     try {
-      follow(backend, suspicionOf(await keeper.read(backend)));
+      const read = suspicionOf(await keeper.read(backend));
+      unread.delete(backend);
+      follow(backend, read);
+      const ago = read === undefined ? -1 : clock.now() - read.until;
+      if (read !== undefined && ago >= 0 && ago < TOLD_WITHIN) onLapse(backend, read.until);
     } catch (error) {
       log.debug({ error, backend }, 'what canaries show could not be read');
-      follow(backend, known.get(backend));
+      const before = known.get(backend);
+      follow(backend, before);
+      if (before !== undefined && !known.has(backend)) unread.add(backend);
     }
   }
 
@@ -71,9 +85,10 @@ export function clusterCanaries(parts: ClusterCanariesParts): ClusterCanaries {
   /** Whoever sends canaries renews what they show, without telling. */
   function waitForEnd(): void {
     clearTimeout(timer);
-    if (known.size === 0 || stopped) return;
+    if ((known.size === 0 && unread.size === 0) || stopped) return;
     const left = Math.min(...Array.from(known.values(), ({ until }) => until)) - clock.now();
-    timer = setTimeout(() => void look(), Math.max(LOOK_LEAST, left / 2)).unref();
+    const wait = unread.size > 0 ? Math.min(LOOK_AGAIN, left / 2) : left / 2;
+    timer = setTimeout(() => void look(), Math.max(LOOK_LEAST, wait)).unref();
   }
 
   function look(): Promise<void> {

@@ -9,7 +9,6 @@ import type {
   KnownViewers,
   Log,
   Random,
-  Renewals,
   SessionRegistry,
 } from '#usher/domain';
 import { traitsOf } from '#usher/decisions';
@@ -31,10 +30,10 @@ import { peersOf, type Role } from './peers.js';
 import { closingNews } from './closing-news.js';
 import { identified } from './identified.js';
 import { patientKnownViewers, patientRegistry } from './patient-writes.js';
-import { renewals } from './renewals.js';
+import { renewals, type ClusterRenewals } from './renewals.js';
 import { questionCodec, type QuestionCodec } from './question-codec.js';
 import { settlement, type Settle } from './settlement.js';
-import { suspicionEvents } from './suspicion-events.js';
+import { suspicionEvents, tellLapse } from './suspicion-events.js';
 import { timedAdapter } from './timed-adapter.js';
 import { userRefresh, type RefreshedUser, type RefreshUser } from './user-refresh.js';
 
@@ -91,7 +90,7 @@ export interface ClusterNode {
   /** Those of them that are few: they wait while Redis is away. */
   readonly owed: Pick<OwedEvents, 'tell'>;
   /** Whose backend may be asked again. */
-  readonly renewals: Renewals;
+  readonly renewals: ClusterRenewals;
   readonly settle: Settle;
   /** What happens to breakers and the control stream is told here. */
   readonly news: Announcer;
@@ -149,7 +148,15 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   // Guard and canaries suspect each for itself: the end of one is not the end of both.
   const suspected = (backend: string, suspicion: Suspicion | undefined): void =>
     news.suspicious(backend, suspicion ?? gates.gates.get(backend)?.status().suspicion);
-  const canaries = clusterCanaries({ config, redis, bus, clock, log, onChange: suspected });
+  const canaries = clusterCanaries({
+    config,
+    redis,
+    bus,
+    clock,
+    log,
+    onChange: suspected,
+    onLapse: (backend, until) => void tellLapse(owed, backend, until),
+  });
   const gates = openGates({
     config,
     adapters: [...adapters.values()],

@@ -1,6 +1,6 @@
 import type { ShareSuspicion, Suspicion } from '#usher/backends';
 import type { Clock } from '#usher/domain';
-import type { EventFacts, EventWriter } from '#usher/sessions';
+import type { EventFacts, EventWriter, OwedEvents } from '#usher/sessions';
 
 /** One process tells of one backend at most so often, ms: a share may go to and fro about its bound. */
 const EVERY = 60_000;
@@ -43,6 +43,12 @@ export function tellSuspicion(
 ): Promise<void> {
   const type = suspicion === undefined ? 'backend.trusted-again' : 'backend.suspicious';
   return events.tell(type, backend, { backend, seenBy, ...factsOf(suspicion), by });
+}
+
+/** Nobody sends its canaries any more, and what they showed is over. Every process may tell of it: it is told once. */
+export function tellLapse(owed: Pick<OwedEvents, 'tell'>, backend: string, until: number): Promise<void> {
+  const facts = { backend, seenBy: 'canaries', lapsed: 'yes' };
+  return owed.tell('backend.trusted-again', backend, facts, until);
 }
 
 function factsOf(suspicion: Suspicion | undefined): EventFacts {

@@ -8,10 +8,10 @@ import { CANARY_PARTS, CanaryJob } from './canary-job.js';
 
 /** Sends the canaries of the backends that have any. */
 export function canaryJob(node: ControlNode): CanaryJob {
-  const { id, redis, clock, random, log, config, gates, switches, canaries, events } = node;
+  const { id, redis, clock, random, log, config, gates, switches, canaries, owed } = node;
   const onTurn = (backend: string, suspicion: CanarySuspicion | undefined): void => {
     void canaries.changed();
-    tellSuspicion({ events, by: id }, 'canaries', backend, suspicion).catch((error: unknown) =>
+    tellSuspicion({ events: owed, by: id }, 'canaries', backend, suspicion).catch((error: unknown) =>
       log.debug({ error }, 'a suspicion could not be told'),
     );
   };

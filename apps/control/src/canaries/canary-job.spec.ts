@@ -251,6 +251,17 @@ describe('the job that sends canaries', () => {
     expect(one!.turns).toEqual([]);
   });
 
+  it('tells anew what is still wrong when nobody sent any for so long that all have forgotten it', async () => {
+    const clock = new ManualClock();
+    const [one, two] = ['one', 'two'].map((owner) => aControl(owner, BOTH, clock));
+    portal.allow();
+    for (let at = 0; at < 3; at += 1) await one!.round();
+    expect(one!.turns).toEqual(['deny']);
+    await one!.job.stop();
+    await two!.round(10 * EVERY);
+    expect(two!.turns).toEqual(['deny']);
+  });
+
   it('announces a canary that was never right, and says so', async () => {
     const { round, turns } = aControl('one', { allow: { query: 'token=expired' } });
     await round();

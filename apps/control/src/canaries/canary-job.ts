@@ -114,6 +114,8 @@ export class CanaryJob {
     const { keeper, leases, resting, clock, onTurn } = this.parts;
     const before = await keeper.read(backend);
     const wasWrong = suspicionOf(before);
+    // Nobody sent any for long: everybody has forgotten it.
+    const known = wasWrong !== undefined && wasWrong.until > clock.now() ? wasWrong : undefined;
     const why = resting(backend);
     const isLeft = why === 'switched' || (why === 'suspended' && wasWrong === undefined);
     const answers = isLeft ? {} : await this.#askAll(backend, config);
@@ -122,7 +124,7 @@ export class CanaryJob {
     const after = afterRound(before, config, answers, clock.now());
     await keeper.write(backend, after);
     const isWrong = suspicionOf(after);
-    if (!isSameSuspicion(wasWrong, isWrong)) onTurn(backend, isWrong);
+    if (!isSameSuspicion(known, isWrong)) onTurn(backend, isWrong);
   }
 
   async #askAll(backend: string, config: CanariesConfig): Promise<CanaryAnswers> {

@@ -202,7 +202,10 @@ export const EVENTS: Readonly<Record<string, Description>> = {
     facts: {
       backend: text,
       seenBy: seenBy.describe('By what it was seen.'),
-      by: text.optional().describe('The process that says so.'),
+      lapsed: text
+        .optional()
+        .describe('yes: nobody sends its canaries any more; what they showed counts no longer.'),
+      by: text.optional().describe('The process that says so; missing where it lapsed.'),
     },
   },
   'outage.started': { about: 'Viewers are let in without a decision from now on.', facts: outageFacts },

@@ -83,6 +83,12 @@ describe('events that are owed', () => {
     expect((await written()).map(([, n]) => n)).toEqual(['3', '4', '5', '6', '7']);
   });
 
+  it('are told once where several processes tell the same of the same time', async () => {
+    for (const owed of [owedEvents(), owedEvents()])
+      await owed.tell('backend.trusted-again', 'portal', { n: 1 }, 5_000);
+    expect(await written()).toEqual([['backend.trusted-again', '1', '5000']]);
+  });
+
   it('leave no key without an end but the stream', async () => {
     await owedEvents().tell('outage.started', 'portal', { n: 1 });
     const keys = (await server.cli('KEYS', 'usher:told:*')).split('\n');

@@ -60,10 +60,12 @@ export class OwedEvents {
     return this.#owed.length;
   }
 
-  /** As `EventWriter.tell`, and never rejects: resolves when it is written, or waits. */
-  async tell(type: string, about: string, facts: EventFacts): Promise<void> {
-    const at = Math.round(this.clock.now());
-    const fields = eventFields(type, at, facts);
+  /**
+   * As `EventWriter.tell`, and never rejects: resolves when it is written, or waits. What several processes tell within
+   * ten minutes, of the same time and with the same facts, is told once.
+   */
+  async tell(type: string, about: string, facts: EventFacts, at = this.clock.now()): Promise<void> {
+    const fields = eventFields(type, Math.round(at), facts);
     const mark = digest('event', about, ...fields.map(String));
     this.#owed.push({ shard: shardOf(about, this.options.shards), mark, fields });
     if (this.#owed.length > this.#most) this.#drop(type);
