@@ -38,6 +38,24 @@ export function endpoint(tokens: Tokens): PortalBehaviour {
   });
 }
 
+/** Speaks Flussonic's on_play and reads nothing but the token; as TVIP TMS is said to, by its documented address. */
+export function flussonic(tokens: Tokens): PortalBehaviour {
+  return script('/api/drm/auth_token', (query) => {
+    const user = tokens.get(query.get('token') ?? '');
+    return user === undefined ? { status: 403 } : { status: 200, headers: { 'X-UserId': user } };
+  });
+}
+
+/** An Xtream panel: 200 for everything, numbers as text. */
+export function xtream(passwords: Tokens): PortalBehaviour {
+  return script('/player_api.php', (query) => {
+    const username = query.get('username') ?? '';
+    const isHis = passwords.get(username) === query.get('password');
+    const account = { username, auth: 1, status: 'Active', exp_date: null, max_connections: '1' };
+    return { status: 200, body: JSON.stringify({ user_info: isHis ? account : { auth: 0 } }) };
+  });
+}
+
 interface ScriptAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;

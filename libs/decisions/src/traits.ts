@@ -78,7 +78,7 @@ export function credentialOf(
   const backend = backends.find((one) => one?.hasLogins || one?.credentialParameter);
   const { hasLogins, credentialParameter } = backend ?? {};
   if (hasLogins === true) {
-    const login = panelLogin(facts.path, facts.query);
+    const login = panelLogin(facts);
     // The same however it is written, in whatever channel's path.
     if (login !== undefined) return `${login.user.length}:${login.user}${login.password}`;
   }

@@ -23,8 +23,8 @@ describe('the login of an Xtream panel’s viewer', () => {
     '/live/anna/s3cret/sports.m3u8',
     '/live/anna/s3cret/17.ts?username=bob&password=b',
   ])('stands in the path %s', (path) => {
-    expect(panelLogin(path, '')).toEqual(ANNA);
-    expect(panelLogin(path, 'token=1')).toEqual(ANNA);
+    expect(panelLogin({ path, query: '' })).toEqual(ANNA);
+    expect(panelLogin({ path, query: 'token=1' })).toEqual(ANNA);
   });
 
   it.each([
@@ -33,13 +33,30 @@ describe('the login of an Xtream panel’s viewer', () => {
     'username=%61nna&password=s3cret',
   ])('else stands in the query %s', (query) => {
     for (const path of ['', '/', '/play/a001/index.m3u8', '/hls/a001/17.ts', '/play/a001/17.ts']) {
-      expect(panelLogin(path, query)).toEqual(ANNA);
+      expect(panelLogin({ path, query })).toEqual(ANNA);
     }
-    expect(panelLogin('/live/tv/a001/index.m3u8', query)).toEqual(ANNA);
+    expect(panelLogin({ path: '/live/tv/a001/index.m3u8', query })).toEqual(ANNA);
+  });
+
+  it.each<[string, object | undefined]>([
+    ['Basic YW5uYTpzM2NyZXQ=', ANNA],
+    ['basic  YW5uYTpzM2NyZXQ=', ANNA],
+    ['Basic YW5uYTpzM2NyZXQ6', { user: 'anna', password: 's3cret:' }],
+    ['Basic YW5uYQ==', undefined],
+    ['Basic OnMzY3JldA==', undefined],
+    ['Basic YW5uYTo=', undefined],
+    ['Basic ', undefined],
+    ['Bearer YW5uYTpzM2NyZXQ=', undefined],
+  ])('else is the player’s authorization %j: %j', (authorization, login) => {
+    expect(panelLogin({ path: 'a001', query: 'token=1', authorization })).toEqual(login);
+    expect(panelLogin({ path: '/bob/b/17', query: '', authorization })).toEqual({
+      user: 'bob',
+      password: 'b',
+    });
   });
 
   it('that of the path counts where both are there', () => {
-    expect(panelLogin('/live/anna/s3cret/17.ts', 'username=bob&password=b')).toEqual(ANNA);
+    expect(panelLogin({ path: '/live/anna/s3cret/17.ts', query: 'username=bob&password=b' })).toEqual(ANNA);
   });
 
   it.each([
@@ -53,12 +70,15 @@ describe('the login of an Xtream panel’s viewer', () => {
     ['/play/anna/17.ts', ''],
     ['/a/b/c/17.ts', ''],
   ])('is neither in %j nor in %j', (path, query) => {
-    expect(panelLogin(path, query)).toBeUndefined();
+    expect(panelLogin({ path, query })).toBeUndefined();
   });
 
   it('is decoded byte for byte, each as its place says', () => {
-    expect(panelLogin('/live/a+b/p%2Fq%26r%zz%/17.ts', '')).toEqual({ user: 'a+b', password: 'p/q&r%zz%' });
-    expect(panelLogin('/', 'username=a+b%2B&password=%d0%96%00')).toEqual({
+    expect(panelLogin({ path: '/live/a+b/p%2Fq%26r%zz%/17.ts', query: '' })).toEqual({
+      user: 'a+b',
+      password: 'p/q&r%zz%',
+    });
+    expect(panelLogin({ path: '/', query: 'username=a+b%2B&password=%d0%96%00' })).toEqual({
       user: 'a b+',
       password: '\xd0\x96\0',
     });
@@ -72,8 +92,12 @@ describe('the login of an Xtream panel’s viewer', () => {
     fc.assert(
       fc.property(name, name, (user, password) => {
         const login = { user, password };
-        expect(panelLogin(`/live/${escaped(user)}/${escaped(password)}/1.ts`, '')).toEqual(login);
-        expect(panelLogin('/', `username=${escaped(user)}&password=${escaped(password)}`)).toEqual(login);
+        expect(panelLogin({ path: `/live/${escaped(user)}/${escaped(password)}/1.ts`, query: '' })).toEqual(
+          login,
+        );
+        expect(
+          panelLogin({ path: '/', query: `username=${escaped(user)}&password=${escaped(password)}` }),
+        ).toEqual(login);
       }),
     );
   });

@@ -1,3 +1,4 @@
+import type { Check } from './check.js';
 import { queryParameter } from './identity.js';
 
 /** Whom an Xtream panel goes by. Byte strings, decoded. Both are secrets together. */
@@ -24,10 +25,10 @@ export const LOGIN_PATHS: readonly RegExp[] = [
 export const LIKE_LOGIN_PATH = /(?:^|\/)(?:live|movie|series|timeshift)\/+([^/]+)\/+([^/]+)\/+[^/]/d;
 
 /**
- * The login in the path, else in the query, else in what is only like such a path. Undefined: there is none. The path may
- * come with a query of its own, which is not looked at.
+ * The login in the path, else in the query, else in a Basic authorization, else in what is only like such a path.
+ * Undefined: there is none. The path may come with a query of its own, which is not looked at.
  */
-export function panelLogin(path: string, query: string): PanelLogin | undefined {
+export function panelLogin({ path, query, authorization = '' }: Shown): PanelLogin | undefined {
   const bare = withoutQuery(path);
   for (const form of LOGIN_PATHS) {
     const found = form.exec(bare);
@@ -36,9 +37,15 @@ export function panelLogin(path: string, query: string): PanelLogin | undefined 
   const user = formValue(query, 'username');
   const password = formValue(query, 'password');
   if (user !== '' && password !== '') return { user, password };
+  const [, basic] = /^Basic +([A-Za-z0-9+/]+=*)$/i.exec(authorization) ?? [];
+  const [, name = '', word = ''] =
+    /^([^:]+):(.+)$/s.exec(Buffer.from(basic ?? '', 'base64').toString('latin1')) ?? [];
+  if (name !== '') return { user: name, password: word };
   const found = LIKE_LOGIN_PATH.exec(bare);
   return found === null ? undefined : { user: unescaped(found[1]!), password: unescaped(found[2]!) };
 }
+
+type Shown = Pick<Check, 'path' | 'query' | 'authorization'>;
 
 /** The path alone, of an edge that sends the query with it. */
 export function withoutQuery(path: string): string {

@@ -90,6 +90,7 @@ describe('the question', () => {
     { path: '/anna/s3cret/17' },
     { path: '/hls/anna/s3cret/17/0a1b/17_1.ts' },
     { path: '/play/a001/index.m3u8', query: 'username=anna&password=s3cret' },
+    { path: 'a001', authorization: 'Basic YW5uYTpzM2NyZXQ=' },
     { path: '/live/anna/s3cret/17.ts', query: 'username=bob&password=b' },
   ])('takes the login from %j', async (parts) => {
     await ask(parts);

@@ -16,7 +16,7 @@ const STATUS_OF_A_REFUSAL = 403;
 
 /**
  * An Xtream-Codes panel (XUI, XC_VM and others like it), by its player_api.php: user and password stand in the path, as its
- * players write them, or in the query. A stream's address is never asked: that would take one of the user's connections.
+ * players write them, in the query, or in the authorization. A stream's address is never asked: that would take one of the user's connections.
  * A 404 is a denial, for that is what panels send to whom they do not want.
  */
 export const xtream: Middleware = {
@@ -39,8 +39,8 @@ export const xtream: Middleware = {
   }),
 };
 
-function loginQuery({ path, query }: Check): string | undefined {
-  const login = panelLogin(path, query);
+function loginQuery(check: Check): string | undefined {
+  const login = panelLogin(check);
   if (login === undefined) return undefined;
   return queryOf([
     ['username', login.user],
@@ -59,8 +59,8 @@ function mayWatch(
 }
 
 /** The panel's own spelling of the name: it may take ANNA for anna, and they are one user. */
-function allowed({ username, maxConnections, expiresAt }: Account, { path, query }: Check): Verdict {
+function allowed({ username, maxConnections, expiresAt }: Account, check: Check): Verdict {
   const named = usableName(Buffer.from(username, 'utf8').toString('latin1'));
-  const user = named ?? usableName(panelLogin(path, query)?.user);
+  const user = named ?? usableName(panelLogin(check)?.user);
   return { kind: 'allow', facts: { user, sessionName: user, maxSessions: maxConnections, until: expiresAt } };
 }
