@@ -16,6 +16,8 @@ export interface CheckContext {
   readonly deadline: number;
   /** The viewer was not asked for his credentials yet: nobody is asked about him before he was. */
   readonly lacksCredentials?: boolean;
+  /** Its edge was told to ask again about a session within that time, ms; undefined: it was told nothing. */
+  readonly asksAgainWithin?: number;
   /** Has to be admitted under a cap on devices first: no worker opens the session. */
   unopened?: boolean;
   /** `KeptDecisions.version` when it was looked at; what is set or refreshed meanwhile makes it be looked at again. */

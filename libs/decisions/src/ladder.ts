@@ -24,6 +24,8 @@ import type { Verdicts } from './verdicts.js';
 
 /** Kept apart from the deadline, so that the answer is on the wire before the edge gives up, ms; an eighth at most. */
 const MARGIN = 25;
+/** An edge may ask again so much later than it was told to, ms. */
+const ASKED_LATE = 15_000;
 
 export interface LadderParts {
   readonly clock: Clock;
@@ -118,10 +120,13 @@ export class Ladder {
     const key = this.parts.questionKey(context, target);
     const shared = this.parts.shared.find(key);
     // The same question was answered a moment ago; the session is opened by itself.
-    if (shared?.kind === 'allow') return this.allowed(context, shared, 'cache', true);
+    const isAsked = context.asksAgainWithin === undefined && shared?.kind === 'allow';
+    if (isAsked) return this.allowed(context, shared, 'cache', true);
     // A denial that others got says nothing about a session that was allowed elsewhere.
     const elsewhere = await this.keptElsewhere(context);
     if (elsewhere !== undefined) return elsewhere;
+    // Of an edge that asks again it may be a session that was revoked, which only the registry knows.
+    if (shared?.kind === 'allow') return this.allowed(context, shared, 'cache', true);
     if (context.lacksCredentials === true) return CREDENTIALS_MISSING;
     if (shared === undefined) return this.asked(context, target, key);
     return this.parts.verdicts.previousStands(context, shared) ?? this.parts.verdicts.denied(shared, 'cache');
@@ -221,7 +226,14 @@ export class Ladder {
     if (found.kind === 'other' || wasRevoked) context.previous = undefined;
     // Its end was not heard of here.
     if (wasRevoked) this.parts.kept.drop(keptName(context.check.edge, context.check.sessionId));
-    return undefined;
+    return this.isToHear(context, found) ? REVOKED : undefined;
+  }
+
+  /** Its edge asks only now about a session that was revoked: the hold may be over, and it plays on. */
+  private isToHear({ asksAgainWithin }: CheckContext, found: FoundSession): boolean {
+    if (asksAgainWithin === undefined || (found.kind !== 'revoked' && found.kind !== 'none')) return false;
+    const { revokedAt = Number.NEGATIVE_INFINITY } = found;
+    return this.parts.clock.now() < revokedAt + asksAgainWithin + ASKED_LATE;
   }
 
   /** While Redis is away entries stand. */
@@ -298,6 +310,12 @@ const UNDECIDED: RuleDenial = { kind: 'deny', rule: 'otherwise', reason: 'rule-u
 
 const CREDENTIALS_MISSING: Verdict = {
   decision: { allow: false, source: 'rule', reason: 'credentials-missing', status: 401 },
+  until: 0,
+  standIn: false,
+};
+
+const REVOKED: Verdict = {
+  decision: { allow: false, source: 'session', reason: 'held-refused' },
   until: 0,
   standIn: false,
 };

@@ -67,7 +67,7 @@ export type FoundSession =
   /** The id is there with another fingerprint: another viewer, or an edge that counts its ids anew. */
   | { readonly kind: 'other'; readonly session: Session }
   /** This very session, which may not go on: it was kicked or evicted, and is there until it is closed. */
-  | { readonly kind: 'revoked'; readonly session: Session }
+  | { readonly kind: 'revoked'; readonly session: Session; readonly revokedAt?: number | undefined }
   /** `revokedAt` (cluster time, ms): a session with this fingerprint was revoked then, and is closed by now. */
   | { readonly kind: 'none'; readonly revokedAt?: number };
 

@@ -7,6 +7,7 @@ const config = configSchema.parse({
     listed: { control: { url: 'http://a:8000' }, sessionTimeout: '50s', listInterval: '20s' },
     called: { control: { type: 'http', url: 'http://a/cut/{session}' } },
     alta: { dialect: 'alta' },
+    patient: { dialect: 'flussonic', ttl: '15m' },
   },
 });
 const wayOf = (edge: string, habit: 'once' | 'again' | 'per-request', asksAgainAfter?: number) =>
@@ -31,5 +32,7 @@ it('the sessions of an edge that asks for each part count until they are silent 
 it('the sessions of an edge that asks again count until it should have asked, unless that is too long', () => {
   expect(wayOf('alta', 'again', 180_000).grace).toBe(200_000);
   expect(wayOf('alta', 'again', 5_000).grace).toBe(40_000);
-  expect(wayOf('alta', 'again', 36_000_000).grace).toBe(0);
+  expect(wayOf('alta', 'again', 36_000_000).grace).toBe(200_000);
+  expect(wayOf('patient', 'again', 36_000_000).grace).toBe(0);
+  expect(wayOf('patient', 'again', 60_000).grace).toBe(80_000);
 });

@@ -23,7 +23,8 @@ export function limitedEdge(
   const { zapGrace } = config.limits;
   if (habit === 'per-request') return { canCut, isSeen, grace: zapGrace };
   if (habit === 'once') return { canCut, isSeen, grace: edge === undefined ? 0 : graceOfList(edge) };
-  const silent = asksAgainAfter + TOLD_LATE;
+  // However long the backend's answer holds.
+  const silent = Math.min(asksAgainAfter, edge?.ttl ?? Number.POSITIVE_INFINITY) + TOLD_LATE;
   return { canCut, isSeen, grace: silent > LONGEST_SILENCE ? 0 : Math.max(zapGrace, silent) };
 }
 

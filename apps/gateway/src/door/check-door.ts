@@ -155,6 +155,7 @@ export class CheckDoor {
       habit: type.habit,
       opensWhenAlone: type.opensWhenAlone,
       lacksCredentials: facts.lacksCredentials,
+      asksAgainWithin: type.habit === 'again' ? edge.ttl : undefined,
       deadline: arrived + Math.min(deadline, edge.deadline ?? deadline),
     };
   }

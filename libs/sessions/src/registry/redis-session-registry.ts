@@ -14,7 +14,7 @@ import {
   whereKeyOf,
 } from './session-names.js';
 import { noteReplaced } from './restarts.js';
-import { readRecord, recordFields, wholeText } from './session-record.js';
+import { readRecord, recordFields, revokedAtIn, wholeText } from './session-record.js';
 import { sessionScript } from './session-script.js';
 
 const OPEN = sessionScript('open-session-9');
@@ -76,7 +76,7 @@ export interface Revoked extends SessionName {
   readonly revokedAt: string;
 }
 
-/** The session that is there; where there is none, when one with the fingerprint was revoked that is over. */
+/** The session that is there, and when it was revoked; where there is none, when one with the fingerprint was that is over. */
 interface Found {
   readonly session?: Session | undefined;
   readonly revokedAt?: number | undefined;
@@ -135,7 +135,7 @@ export class RedisSessionRegistry implements SessionRegistry {
     const { session, revokedAt } = await this.#lookUp(name, fingerprint);
     if (session === undefined) return { kind: 'none', revokedAt };
     if (session.fingerprint !== fingerprint) return { kind: 'other', session };
-    return { kind: session.state === 'revoked' ? 'revoked' : 'same', session };
+    return session.state === 'revoked' ? { kind: 'revoked', session, revokedAt } : { kind: 'same', session };
   }
 
   /** The session that lives under this name, whoever's it is. */
@@ -147,13 +147,16 @@ export class RedisSessionRegistry implements SessionRegistry {
     const home = homeShardOf(name, this.shards);
     const { session: atHome, where, revokedAt } = await this.#readIn(home, name, true, fingerprint);
     if (where === undefined || where === home) return { session: atHome, revokedAt };
-    const { session: elsewhere } = await this.#readIn(where, name, false);
-    if (atHome === undefined || elsewhere === undefined) return { session: elsewhere ?? atHome, revokedAt };
+    const there = await this.#readIn(where, name, false);
+    const elsewhere = there.session;
+    if (atHome === undefined || elsewhere === undefined) {
+      return { session: elsewhere ?? atHome, revokedAt: there.revokedAt ?? revokedAt };
+    }
     if (atHome.fingerprint !== elsewhere.fingerprint) {
       return { session: atHome.openedAt > elsewhere.openedAt ? atHome : elsewhere };
     }
     this.#finishMove(home, elsewhere);
-    return { session: elsewhere };
+    return { session: elsewhere, revokedAt: there.revokedAt };
   }
 
   async open(session: Session): Promise<void> {
@@ -398,7 +401,7 @@ export class RedisSessionRegistry implements SessionRegistry {
         return { where, revokedAt: record.length === 0 ? undefined : Number(record[0]) };
       const session = readRecord(name, record);
       if (session === undefined) this.#onGarbage(new RegistryError(`${key}: a record that cannot be read`));
-      return { session, where };
+      return { session, where, revokedAt: revokedAtIn(record) };
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       this.#onGarbage(new RegistryError(`${key}: ${error.message}`));

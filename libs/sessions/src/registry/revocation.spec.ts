@@ -80,7 +80,11 @@ describe.each<[string, Partial<Session>]>([
     await registry.open(session);
     const revoked = await registry.revoke(name, 'kicked');
     expect(revoked).toEqual({ ...session, state: 'revoked' });
-    expect(await registry.find(session, session.fingerprint)).toEqual({ kind: 'revoked', session: revoked });
+    expect(await registry.find(session, session.fingerprint)).toEqual({
+      kind: 'revoked',
+      session: revoked,
+      revokedAt: expect.any(Number),
+    });
     expect(await registry.find(session, 'another')).toEqual({ kind: 'other', session: revoked });
     expect((await listSessions(redis, registry, { state: 'revoked' })).sessions).toEqual([revoked]);
     expect(closed).toEqual([name]);

@@ -105,6 +105,14 @@ export function readRecord(name: SessionName, reply: unknown): Session | undefin
   };
 }
 
+/** When the session in such a reply was revoked (cluster time, ms); undefined where it was not. */
+export function revokedAtIn(reply: readonly string[]): number | undefined {
+  for (let i = 1; i + 1 < reply.length; i += 2) {
+    if (reply[i] === 'revokedAt') return Number(reply[i + 1]);
+  }
+  return undefined;
+}
+
 function readUser(value: string, backend: string): { namespace: string; user: string } {
   const slash = value.indexOf('/');
   if (slash === -1) return { namespace: backend, user: '' };

@@ -1,0 +1,72 @@
+import type { Settled } from '#usher/decisions';
+import type { AllowAnswer, Decision } from '#usher/domain';
+import { edgeTtl } from './edge-ttl.js';
+
+const TTLS = { grace: 60_000, denial: 10_000 };
+const NOW = 1_000_000;
+const TTL = 180_000;
+
+const allowed: Decision = { allow: true, source: 'backend', reason: 'backend-allowed' };
+const denied: Decision = { allow: false, source: 'backend', reason: 'backend-denied' };
+const onTrust: Decision = { allow: true, source: 'fail-open', reason: 'on-trust', because: 'backend' };
+const answer: AllowAnswer = {
+  kind: 'allow',
+  backend: 'b',
+  reason: 'backend-allowed',
+  status: 200,
+  tookMs: 1,
+};
+
+const settled = (decision: Decision, left?: number, said?: AllowAnswer): Settled => ({
+  decision,
+  ...(said === undefined ? {} : { answer: said }),
+  ...(left === undefined
+    ? {}
+    : {
+        kept: {
+          name: 'e/1',
+          fingerprint: 'f',
+          decision,
+          session: undefined,
+          standIn: false,
+          until: NOW + left,
+          generation: 0,
+          version: 0,
+          checks: 0,
+        },
+      }),
+});
+
+describe('an edge that asks again is told to', () => {
+  it.each<[string, Settled, number]>([
+    ['after its own ttl, where the decision holds for longer', settled(allowed, 36_000_000), 180],
+    ['after its own ttl, where it holds for as long as the session lives', settled(allowed, Infinity), 180],
+    ['when the time is up', settled(allowed, 42_900), 42],
+    ['never sooner than in 5 s', settled(allowed, 300), 5],
+    ['never sooner than in 5 s, though the time is up', settled(allowed, -4_000), 5],
+    ['after its own ttl, where nothing is kept', settled(allowed), 180],
+    ['after grace, where nobody could be asked', settled(onTrust, 3_600_000), 60],
+    ['soon after a denial', settled(denied), 10],
+    ['soon after a denial that is kept for longer', settled(denied, 3_600_000), 10],
+  ])('%s', (_, given, seconds) => {
+    expect(edgeTtl(given, TTL, NOW, TTLS)).toBe(seconds);
+  });
+
+  it('after its own ttl, whatever is configured for others', () => {
+    expect(edgeTtl(settled(allowed, Infinity), 30_000, NOW, TTLS)).toBe(30);
+    expect(edgeTtl(settled(denied), 7_000, NOW, TTLS)).toBe(7);
+  });
+});
+
+describe('in mode observe an edge is told', () => {
+  const verbatim = (decision: Decision) => ({ ...decision, verbatim: true });
+  it('what the backend says, though it is long', () => {
+    const said = { ...answer, authDuration: 36_000 };
+    expect(edgeTtl(settled(verbatim(allowed), undefined, said), TTL, NOW, TTLS)).toBe(36_000);
+  });
+
+  it('nothing where the backend says nothing', () => {
+    expect(edgeTtl(settled(verbatim(allowed), undefined, answer), TTL, NOW, TTLS)).toBeUndefined();
+    expect(edgeTtl(settled(verbatim(denied)), TTL, NOW, TTLS)).toBeUndefined();
+  });
+});
