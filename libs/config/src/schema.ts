@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { DIALECT_NAMES, type FailMode } from '#usher/domain';
 import { z } from 'zod';
+import { forwardSchema } from './forward-schema.js';
 import { rulesSchema } from './rules-schema.js';
 import { protectionSchema } from './protection-schema.js';
 import {
@@ -136,6 +137,7 @@ export const edgeSchema = z.strictObject({
       secret: 'all',
       examples: ['choose-one-of-your-own'],
     }),
+  forward: forwardSchema.prefault({}),
   control: z
     .strictObject({
       type: z
@@ -606,6 +608,12 @@ export const configSchema = z.strictObject({
   control: z
     .strictObject({
       listen: address.default('127.0.0.1:9067').describe('Where operators ask: the admin API.'),
+      tlsInFront: z
+        .boolean()
+        .default(false)
+        .describe(
+          'A proxy with TLS, or a network that nobody else can read, is in front of it: no warning where it listens beyond this machine.',
+        ),
       tokens: z
         .array(adminTokenSchema)
         .max(64)

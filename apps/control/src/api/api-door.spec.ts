@@ -81,6 +81,27 @@ function expectProblem(given: Answer, status: number, code: string): Record<stri
   return given.body as Record<string, unknown>;
 }
 
+describe('a port that is open to the network', () => {
+  const warnings = ({ lines }: ApiWorld): string[] =>
+    lines.map(({ message }) => message).filter((message) => message.includes('control.listen'));
+
+  it.each([
+    ['127.0.0.1:0', false, 0],
+    ['localhost:0', false, 0],
+    ['0.0.0.0:0', false, 1],
+    ['[::]:0', false, 1],
+    ['0.0.0.0:0', true, 0],
+  ])('%s, TLS in front: %p: warnings at the start: %p', async (listen, tlsInFront, count) => {
+    const open = await startApiWorld({ control: { listen, tlsInFront } });
+    try {
+      expect(warnings(open)).toHaveLength(count);
+      for (const message of warnings(open)) expect(message).toContain('control.tlsInFront');
+    } finally {
+      await open.stop();
+    }
+  });
+});
+
 describe('who may ask', () => {
   it('whoever shows a token: the admin’s from its file, and configured ones', async () => {
     const file = join(world.data, 'admin-token');

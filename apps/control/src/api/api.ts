@@ -30,6 +30,9 @@ import { WhyController } from './why/why.controller.js';
 /** An operator waits longer than a viewer: for one command, ms. Lists read much at once. */
 const PATIENCE = 2_000;
 
+const OPEN =
+  'control.listen is open to the network, and tokens would travel in clear: listen on 127.0.0.1, or put a proxy with TLS in front and set control.tlsInFront (docs/api.md)';
+
 /** Further routes: those of another part of control, or of a test. */
 export interface ApiExtension {
   readonly controllers: readonly Type[];
@@ -104,6 +107,7 @@ export async function startApi(
     // Where Redis is there, the first call finds it.
     if (!node.redis.away) await redis.ready(PATIENCE);
     const { host, port } = await listenOn(server.app, listen);
+    if (!isLoopback(host) && !config.control.tlsInFront) log.warn({ listen }, OPEN);
     log.info(
       { file: admin.file },
       `operators: http://${host}:${port}/${PREFIX}/, the admin token is in ${admin.file}`,
@@ -131,6 +135,10 @@ function readers({ config, clock, log }: ControlNode, redis: RedisClient): Provi
     { provide: Why, useValue: why },
     { provide: Census, useValue: new Census(redis, shards, clock) },
   ];
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 async function listenOn(
