@@ -37,6 +37,7 @@ import { EdgeDirectory } from './edges/edge-directory.js';
 import { networkTest } from './edges/networks.js';
 import { oneAddressWatch } from './edges/one-address.js';
 import { endedByEdge } from './ended.js';
+import { HeldRenewals } from './held-renewals.js';
 import { outages } from './outages.js';
 import { questionBus } from './question-bus.js';
 import { questionKeys } from './question-keys.js';
@@ -108,7 +109,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 
 /** Everything behind the edges' port. */
 function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
-  const { config, clock, backends, gates, log, holds, renewals } = node;
+  const { config, clock, backends, gates, log, holds } = node;
   // No viewer waits for what is written here.
   const { registry } = node.patient;
   const { cacheEntries, knownEntries, knownFor, answerTtl, assumedLife, grace } = config.gateway;
@@ -117,6 +118,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const kept = new KeptDecisions(clock, cacheEntries, holds);
   const shared = new SharedAnswers(clock, answerTtl, cacheEntries);
   const known = new KnownMemory(clock, node.patient.known, knownFor, knownEntries);
+  const renewals = new HeldRenewals(node.renewals);
   const ledger = outages(node);
   const standIn = new StandIn(clock, known, ledger);
   const asker = new Asker(clock, gates.board, questionBus(node), backends, known, node.switches);
@@ -209,7 +211,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     kept.generation += 1;
     shared.clear();
   };
-  return { door, memory, kept, known, limits, why, ledger, forget };
+  return { door, memory, kept, known, renewals, limits, why, ledger, forget };
 }
 
 function degradations({ redis, membership, gates, switches }: ClusterNode): string[] {

@@ -1,81 +1,245 @@
 import { configSchema } from '#usher/config';
 import { KeptDecisions, KnownMemory } from '#usher/decisions';
-import { silentLog, type Session } from '#usher/domain';
-import type { ClusterNode } from '#usher/node';
-import { connectRedis, type RedisClient } from '#usher/redis';
-import { RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
+import { silentLog, type Check, type Session, type SessionName } from '#usher/domain';
+import { openRenewal, renewals, type ClusterNode } from '#usher/node';
+import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
+import { RedisKnownViewers, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
 import { eventually, ManualClock, startRedis, type RedisProcess } from '#usher/testing';
-import { registryCare } from './registry-care.js';
+import { HeldRenewals } from './held-renewals.js';
+import { registryCare, type RegistryCare } from './registry-care.js';
 
+const MINUTE = 60_000;
 const HOUR = 3_600_000;
+const check: Check = {
+  id: 'c1',
+  dialect: 'astra',
+  edge: 'astra-1',
+  sessionId: '42',
+  sessionGiven: true,
+  channel: 'a001',
+  ip: '192.0.2.7',
+  path: '',
+  userAgent: '',
+  host: '',
+  origin: '',
+  query: 'token=reusable-1',
+};
+const identity = { fingerprint: 'f'.repeat(26), viewerKey: 'v'.repeat(26) };
+const config = configSchema.parse({});
+const traits = new Map([['portal', { name: 'portal', namespace: 'portal', credential: 'reusable' }]]);
+const sealer = createSealer(['a secret of these tests']);
 
-describe('what a gateway does for the registry', () => {
-  let server: RedisProcess;
-  let redis: RedisClient;
+let server: RedisProcess;
+let redis: RedisClient;
+let clock: ManualClock;
+let registry: RedisSessionRegistry;
+let store: RenewalStore;
+let kept: KeptDecisions;
+let held: HeldRenewals;
+let tellClosed: (names: readonly SessionName[]) => void;
+let care: RegistryCare;
 
-  beforeAll(async () => {
-    server = await startRedis();
-    redis = connectRedis({ url: server.url, timeout: 2_000 });
-    await redis.ready();
+beforeAll(async () => {
+  server = await startRedis();
+  redis = connectRedis({ url: server.url, timeout: 500 });
+  await redis.ready();
+});
+
+afterAll(async () => {
+  await redis?.close();
+  await server?.stop();
+});
+
+beforeEach(async () => {
+  await redis.call('FLUSHALL', []);
+  clock = new ManualClock(Date.now());
+  registry = new RedisSessionRegistry(redis, clock, { shards: config.redis.shards });
+  store = new RenewalStore(redis, clock);
+  kept = new KeptDecisions(clock, 10);
+  const parts = { store, registry, sealer, clock, random: () => 0.5, log: silentLog };
+  held = new HeldRenewals(renewals({ ...parts, traits: traits as never }));
+  const known = new RedisKnownViewers(redis, { shards: config.redis.shards, knownFor: 24 * HOUR });
+  const news = {
+    on: (kind: string, listener: (names: readonly SessionName[]) => void): void => {
+      if (kind === 'closed') tellClosed = listener;
+    },
+  };
+  const node = { redis, registry, known, clock, config, log: silentLog, news };
+  care = registryCare(node as unknown as ClusterNode, {
+    kept,
+    known: new KnownMemory(clock, known, 24 * HOUR, 10),
+    renewals: held,
+    forget: () => undefined,
   });
+  // From now on it is noticed when Redis comes back empty.
+  await eventually(async () => (await redis.call('EXISTS', ['usher:epoch:{15}'])) === 1);
+});
 
-  afterAll(async () => {
-    await redis?.close();
-    await server?.stop();
+afterEach(() => care.close());
+
+function sessionOf(changes: Partial<Session> = {}): Session {
+  return {
+    ...check,
+    ...identity,
+    backend: 'portal',
+    namespace: 'portal',
+    user: 'anna',
+    sessionName: 'anna',
+    state: 'active',
+    source: 'backend',
+    presence: 'assumed',
+    authorizedUntil: clock.now() + 10 * MINUTE,
+    openedAt: clock.now(),
+    aliveUntil: clock.now() + HOUR,
+    ...changes,
+  };
+}
+
+/** As after an allow. */
+function keep(session: Session): void {
+  kept.keep({
+    name: `${session.edge}/${session.sessionId}`,
+    fingerprint: session.fingerprint,
+    decision: { allow: true, source: 'cache', reason: 'backend-allowed' },
+    session,
+    standIn: false,
+    until: Infinity,
+    generation: 0,
+    version: 0,
+    checks: 0,
   });
+}
 
-  it('writes back a session that its edge asks about, however long ago it was opened', async () => {
-    const config = configSchema.parse({});
-    const clock = new ManualClock(Date.now());
-    const registry = new RedisSessionRegistry(redis, clock, { shards: config.redis.shards });
-    const known = new RedisKnownViewers(redis, { shards: config.redis.shards, knownFor: 24 * HOUR });
-    const kept = new KeptDecisions(clock, 10);
-    const session: Session = {
-      edge: 'astra-1',
-      sessionId: '42',
-      fingerprint: 'f'.repeat(26),
-      viewerKey: 'v'.repeat(26),
-      channel: 'a001',
-      ip: '192.0.2.7',
-      userAgent: '',
-      host: '',
-      path: '',
-      dialect: 'astra',
-      backend: 'portal',
-      namespace: 'portal',
-      user: 'anna',
-      sessionName: 'anna',
-      state: 'active',
-      source: 'backend',
-      presence: 'assumed',
-      authorizedUntil: 0,
-      openedAt: clock.now() - 5 * HOUR,
-      aliveUntil: clock.now() - HOUR,
-    };
-    const decision = { allow: true, source: 'cache', reason: 'backend-allowed' } as const;
-    const { fingerprint } = session;
-    const until = Infinity;
-    kept.keep({
-      name: 'astra-1/42',
-      fingerprint,
-      decision,
-      session,
-      standIn: false,
-      until,
-      generation: 0,
-      version: 0,
-      checks: 0,
-    });
-    const node = { redis, registry, known, clock, config, log: silentLog, news: { on: () => undefined } };
-    const care = registryCare(node as unknown as ClusterNode, {
-      kept,
-      known: new KnownMemory(clock, known, 24 * HOUR, 10),
-      forget: () => undefined,
-    });
-    kept.note(kept.find('astra-1/42', fingerprint)!);
+function seen(session: Session): void {
+  kept.note(kept.find(`${session.edge}/${session.sessionId}`, session.fingerprint)!);
+}
+
+async function comesBackEmpty(): Promise<void> {
+  await server.kill();
+  await eventually(() => redis.away);
+  await server.restart({ empty: true });
+  await redis.ready();
+}
+
+/** When the session is asked about again; null where it is not. */
+async function dueAt(session: Session): Promise<number | null> {
+  const score = await redis.call('ZSCORE', [
+    `usher:due:{${registry.shardOf(session)}}`,
+    `${session.edge}:${session.sessionId}`,
+  ]);
+  return score === null ? null : Number(score);
+}
+
+it('writes back a session that its edge asks about, however long ago it was opened', async () => {
+  const session = sessionOf({ openedAt: clock.now() - 5 * HOUR, aliveUntil: clock.now() - HOUR });
+  keep(session);
+  seen(session);
+  await care.close();
+  await eventually(async () =>
+    expect(await registry.find(session, session.fingerprint)).toMatchObject({ kind: 'same' }),
+  );
+});
+
+describe('a session that was revoked and closed, of which this gateway did not hear', () => {
+  async function revoked(): Promise<Session> {
+    const session = sessionOf({ openedAt: clock.now() - 1_000 });
+    await registry.open(session);
+    await registry.revoke(session, 'kicked');
+    await registry.close(session, 'kicked');
+    for (const one of [session, sessionOf({ sessionId: 'another', openedAt: session.openedAt })]) keep(one);
+    return session;
+  }
+
+  it('is forgotten when its edge asks about it', async () => {
+    seen(await revoked());
     await care.close();
-    await eventually(async () =>
-      expect(await registry.find(session, fingerprint)).toMatchObject({ kind: 'same' }),
+    await eventually(() => kept.sessionNamed('astra-1', '42') === undefined);
+  });
+
+  it('is forgotten when it is offered back', async () => {
+    await revoked();
+    server.pause();
+    await eventually(() => redis.away);
+    server.resume();
+    await redis.ready();
+    await eventually(() => kept.sessionNamed('astra-1', '42') === undefined);
+    await eventually(
+      async () => (await registry.read({ edge: 'astra-1', sessionId: 'another' })) !== undefined,
     );
+  });
+
+  afterEach(async () => {
+    expect(await registry.read({ edge: 'astra-1', sessionId: '42' })).toBeUndefined();
+    expect(kept.sessionNamed('astra-1', 'another')).toBeDefined();
+  });
+});
+
+describe('the questions of sessions that are asked about again', () => {
+  it('are given back to a Redis that came back empty, sealed', async () => {
+    const session = sessionOf();
+    keep(session);
+    held.hold(check, identity, session);
+    await comesBackEmpty();
+    const due = await eventually(async () => (await dueAt(session)) ?? false);
+    expect(due).toBeGreaterThan(clock.now());
+    expect(due).toBeLessThan(session.authorizedUntil);
+    await store.again(registry.shardOf(session), session, Date.now() - 1);
+    const [question] = await store.take(registry.shardOf(session), 1);
+    expect(question!.sealed).not.toContain('reusable-1');
+    expect(openRenewal(sealer, session, question!.sealed)).toMatchObject({ check, identity });
+    // The session was there before: whose session is missing is asked about no more.
+    expect(await registry.read(session)).toBeDefined();
+  });
+
+  it('are given back to a Redis that was only away for long, of what was opened meanwhile', async () => {
+    server.pause();
+    await eventually(() => redis.away);
+    const session = sessionOf();
+    const before = sessionOf({ sessionId: '7', openedAt: clock.now() - MINUTE });
+    for (const one of [session, before]) {
+      keep(one);
+      held.hold(check, identity, one);
+    }
+    server.resume();
+    await redis.ready();
+    await eventually(async () => (await dueAt(session)) ?? false);
+    expect(await dueAt(before)).toBeNull();
+  });
+
+  it('stay as they are where Redis has them', async () => {
+    const session = sessionOf();
+    const shard = registry.shardOf(session);
+    held.hold(check, identity, session);
+    await store.keep(shard, session, 'newer', clock.now() + HOUR);
+    await held.offer(session);
+    expect(await dueAt(session)).toBe(clock.now() + HOUR);
+    await redis.call('ZREM', [`usher:due:{${shard}}`, 'astra-1:42']);
+    await held.offer(session);
+    expect(await dueAt(session)).toBeLessThan(session.authorizedUntil);
+  });
+
+  it('that came due meanwhile are not asked all at once', async () => {
+    const session = sessionOf();
+    held.hold(check, identity, session);
+    clock.advance(9.9 * MINUTE);
+    await held.offer(session);
+    expect(await dueAt(session)).toBe(clock.now() + MINUTE / 2);
+  });
+
+  it('are held for these sessions alone, for as long as they last, and bounded', () => {
+    const session = sessionOf();
+    held.hold(check, identity, session);
+    expect(held.size).toBe(1);
+    expect(held.offer(sessionOf({ fingerprint: 'another' }))).toBeUndefined();
+    tellClosed([session]);
+    expect(held.size).toBe(0);
+    held.hold(check, identity, sessionOf({ authorizedUntil: 0 }));
+    held.hold(check, identity, sessionOf({ backend: 'other' }));
+    expect(held.size).toBe(0);
+    const parts = { store, registry, sealer, clock, random: () => 0.5, log: silentLog };
+    const few = new HeldRenewals(renewals({ ...parts, traits: traits as never }), 3_000);
+    for (let i = 0; i < 50; i += 1) few.hold(check, identity, sessionOf({ sessionId: String(i) }));
+    expect(few.size).toBeGreaterThan(0);
+    expect(few.size).toBeLessThan(10);
   });
 });

@@ -1,15 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KeptDecisions, KnownMemory, RememberedGrant } from '#usher/decisions';
-import type { SessionName } from '#usher/domain';
+import type { Session, SessionName } from '#usher/domain';
 import type { ClusterLimits, ClusterNode } from '#usher/node';
 import { EpochWatcher, healRegistry, SignsOfLife } from '#usher/sessions';
+import type { HeldRenewals } from './held-renewals.js';
 import { switchedBackends } from './switched-backends.js';
 
 /** Signs of life leave this gateway so often: what a killed gateway loses of them, ms. */
 const FLUSH_EVERY = 10_000;
 /** Redis may have been away for some time before that was noticed, ms. */
 const UNNOTICED = 5_000;
-/** Known viewers that are offered back at once, and the pause after them, ms: 2,000 a second. */
+/** Known viewers, or questions, that are offered back at once, and the pause after them, ms: 2,000 a second. */
 const OFFERED = 50;
 const OFFER_PAUSE = 25;
 
@@ -17,6 +18,7 @@ const OFFER_PAUSE = 25;
 export interface Held {
   readonly kept: KeptDecisions;
   readonly known: KnownMemory;
+  readonly renewals: Pick<HeldRenewals, 'offer' | 'drop'>;
   /** Caps on devices, where there are any. */
   readonly limits?: Pick<ClusterLimits, 'offer' | 'observeForAWhile'> | undefined;
   /** What is held may be out of date: each entry is looked up once. */
@@ -43,7 +45,12 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
     healing = healing
       .then(async () => {
         const sessions = held.kept.sessions(openedSince);
-        const healed = await healRegistry(sessions, redis, registry, clock, { signal });
+        const healed = await healRegistry(sessions, redis, registry, clock, {
+          signal,
+          onLate: (session) => forgetRevoked(node, held, session),
+        });
+        // Control drops the question of a session that is not there.
+        await offerRenewals(node, held, openedSince, signal);
         await offerKnown(node, held.known.grants(openedSince), signal);
         await held.limits?.offer(held.kept.sessions(openedSince), signal);
         log.info({ ...healed }, `${why}: what this gateway holds was offered back`);
@@ -66,7 +73,7 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
   news.on('gap', held.forget);
   // Its id may come again, and what is kept would be offered back to a Redis that lost it.
   news.on('closed', (names) => {
-    for (const { edge, sessionId } of names) held.kept.dropNamed(edge, sessionId);
+    for (const name of names) forgetSession(held, name);
   });
   news.on('breaker', (backend, now) => {
     if (now.state === 'closed') held.kept.dropStandIns(backend);
@@ -96,19 +103,55 @@ function noteSeen({ registry, clock, config }: ClusterNode, { kept }: Held, sign
   }
 }
 
-/** Its edge asks about it, so it lives, whatever the registry thinks. */
-function writeBack(
-  { registry, log, clock, config }: ClusterNode,
-  { kept }: Held,
-  names: readonly SessionName[],
-): void {
+function forgetSession({ kept, renewals }: Held, name: SessionName): void {
+  kept.dropNamed(name.edge, name.sessionId);
+  renewals.drop(name);
+}
+
+/** Its edge asks about it, so it lives, whatever the registry thinks; but for one that was revoked. */
+function writeBack(node: ClusterNode, held: Held, names: readonly SessionName[]): void {
+  const { log, clock, config } = node;
   const aliveUntil = clock.now() + config.gateway.assumedLife;
   for (const { edge, sessionId } of names) {
-    const session = kept.sessionNamed(edge, sessionId);
+    const session = held.kept.sessionNamed(edge, sessionId);
     if (session === undefined) continue;
-    registry
-      .open({ ...session, aliveUntil })
-      .catch((error: unknown) => log.debug({ error }, 'a session could not be written back'));
+    giveBack(node, held, { ...session, aliveUntil }).catch((error: unknown) =>
+      log.debug({ error }, 'a session could not be written back'),
+    );
+  }
+}
+
+async function giveBack({ registry }: ClusterNode, held: Held, session: Session): Promise<void> {
+  if ((await registry.openSession(session)) === 'late') await forgetRevoked({ registry }, held, session);
+  else await held.renewals.offer(session);
+}
+
+/** What was held came too late: if it was revoked, nobody told us. */
+async function forgetRevoked(
+  { registry }: Pick<ClusterNode, 'registry'>,
+  held: Held,
+  session: Session,
+): Promise<void> {
+  const found = await registry.find(session, session.fingerprint);
+  const wasRevoked =
+    found.kind === 'revoked' || (found.kind === 'none' && session.openedAt <= (found.revokedAt ?? 0));
+  if (wasRevoked) forgetSession(held, session);
+}
+
+async function offerRenewals(
+  { log }: ClusterNode,
+  { kept, renewals }: Held,
+  openedSince: number | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  let offered = 0;
+  for (const session of kept.sessions(openedSince)) {
+    if (signal.aborted) return;
+    const offer = renewals.offer(session);
+    if (offer === undefined) continue;
+    offer.catch((error: unknown) => log.debug({ error }, 'a session’s question could not be given back'));
+    offered += 1;
+    if (offered % OFFERED === 0) await delay(OFFER_PAUSE);
   }
 }
 

@@ -146,6 +146,7 @@ export class Verdicts {
       renewals.keep(check, identity, session);
       known.remember(answer.backend, identity.viewerKey, identity.fingerprint, grant).catch(unregistered);
     } else {
+      renewals.hold?.(check, identity, session);
       known.rememberHere(answer.backend, identity.viewerKey, identity.fingerprint, grant);
     }
     return { decision, answer, until: this.monotonicUntil(session), standIn: false, session };
@@ -199,6 +200,7 @@ export class Verdicts {
       user: session.user || undefined,
       sessionName: session.sessionName || undefined,
     };
+    this.parts.renewals.hold?.(context.check, context.identity, session);
     const { clock, times } = this.parts;
     const extended = clock.monotonic() + times.grace;
     const until = session.state === 'unconfirmed' ? extended : this.monotonicUntil(session);

@@ -13,6 +13,8 @@ export interface Renewal {
 export interface Renewals {
   /** Of an allow: nothing where its backend's credentials are good once, or its time never ends. Not waited for. */
   keep(check: Check, identity: Identity, session: Session): void;
+  /** Another process keeps it: it is only remembered here, for a Redis that lost it. */
+  hold?(check: Check, identity: Identity, session: Session): void;
 }
 
 /** Where nothing is asked again. */

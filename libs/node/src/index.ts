@@ -14,6 +14,7 @@ export type { Role } from './peers.js';
 export type { Settle } from './settlement.js';
 export type { QuestionCodec } from './question-codec.js';
 export { openRenewal, renewals } from './renewals.js';
+export type { ClusterRenewals, SealedRenewal } from './renewals.js';
 export { tellSuspicion } from './suspicion-events.js';
 export { userRefresh } from './user-refresh.js';
 export type { Refreshed, RefreshedUser, RefreshUser } from './user-refresh.js';

@@ -55,7 +55,8 @@ describe('the question of a session that is to be asked about again', () => {
     const registry = new RedisSessionRegistry(redis, clock, { shards: 4 });
     const store = new RenewalStore(redis, clock);
     let tries = 0;
-    const busyAtFirst: Pick<RenewalStore, 'keep'> = {
+    const busyAtFirst: Pick<RenewalStore, 'keep' | 'offer'> = {
+      offer: (...what) => store.offer(...what),
       keep: async (...what) => {
         tries += 1;
         if (tries === 1) throw new RedisAwayError('no reply within 30 ms');

@@ -80,6 +80,6 @@ export { SweepJob } from './jobs/sweep-job.js';
 export type { SweepJobParts } from './jobs/sweep-job.js';
 export { Rounds } from './jobs/rounds.js';
 export { RenewalStore } from './renewal/renewal-store.js';
-export type { DueSession } from './renewal/renewal-store.js';
+export type { DueSession, RenewedSession } from './renewal/renewal-store.js';
 export type { StreamEntry } from './events/event-reader.js';
 export { nameOf as nameOfMember } from './registry/session-names.js';

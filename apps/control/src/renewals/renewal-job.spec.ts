@@ -100,7 +100,8 @@ function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
 async function keep(session: Session, credential: 'once' | 'reusable' = 'reusable'): Promise<void> {
   const traits = { name: 'portal', namespace: 'portal', credential } as never;
   const kept: Promise<void>[] = [];
-  const noting: Pick<RenewalStore, 'keep'> = {
+  const noting: Pick<RenewalStore, 'keep' | 'offer'> = {
+    offer: (...what) => store.offer(...what),
     keep: (...what) => {
       kept.push(store.keep(...what));
       return kept[0]!;

@@ -9,6 +9,8 @@ const BATCH = 50;
 export interface HealOptions {
   /** Sessions a second. Default 2,000. */
   readonly perSecond?: number;
+  /** Told of each that came too late: it was revoked since, or another one has its name. */
+  readonly onLate?: (session: Session) => Promise<unknown>;
   /** Ends it early. */
   readonly signal?: AbortSignal;
   /** Waits; for tests. */
@@ -42,6 +44,8 @@ export async function healRegistry(
     const living = batch.filter((session) => session.aliveUntil > clock.now());
     await redis.ready();
     const ends = await Promise.allSettled(living.map((session) => registry.openSession(session)));
+    const late = living.filter((_, i) => ends[i]?.status === 'fulfilled' && ends[i].value === 'late');
+    await Promise.allSettled(late.map((session) => options.onLate?.(session)));
     sum.offered += living.length;
     sum.failed += ends.filter((end) => end.status === 'rejected').length;
     sum.written += ends.filter((end) => end.status === 'fulfilled' && end.value === 'opened').length;

@@ -1,4 +1,4 @@
-import type { Clock, Session, SessionName } from '#usher/domain';
+import type { Clock, SessionName } from '#usher/domain';
 import { encodeName, script } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
 import { memberOf, nameOf } from '../registry/session-names.js';
@@ -12,6 +12,11 @@ const TIMEOUT = 1_000;
 const KEPT_AFTER = 3_600_000;
 /** Whoever takes a session has so long to say what came of it, ms. */
 const TAKEN_FOR = 60_000;
+
+/** Whose question it is, and how long it is taken for alive, cluster time, ms. */
+export interface RenewedSession extends SessionName {
+  readonly aliveUntil: number;
+}
 
 /** A session that is to be asked about. */
 export interface DueSession {
@@ -31,9 +36,24 @@ export class RenewalStore {
   ) {}
 
   /** @param dueAt cluster time, ms */
-  async keep(shard: string, session: Session, sealed: string, dueAt: number): Promise<void> {
+  async keep(shard: string, session: RenewedSession, sealed: string, dueAt: number): Promise<void> {
+    await this.#write(shard, session, sealed, dueAt, 'anyhow');
+  }
+
+  /** As `keep`, where no question of the session is kept: Redis lost it, or was away when it was to be kept. */
+  async offer(shard: string, session: RenewedSession, sealed: string, dueAt: number): Promise<void> {
+    await this.#write(shard, session, sealed, dueAt, 'if-missing');
+  }
+
+  async #write(
+    shard: string,
+    session: RenewedSession,
+    sealed: string,
+    dueAt: number,
+    when: 'anyhow' | 'if-missing',
+  ): Promise<void> {
     const life = Math.max(session.aliveUntil, dueAt) - this.clock.now() + KEPT_AFTER;
-    const args = [memberOf(session), Math.round(dueAt), sealed, Math.max(1, Math.round(life))];
+    const args = [memberOf(session), Math.round(dueAt), sealed, Math.max(1, Math.round(life)), when];
     await this.redis.run(KEEP, [dueKey(shard), sealedKey(shard, session)], args, TIMEOUT);
   }
 
