@@ -76,6 +76,17 @@ describe('a healthy cluster', () => {
   });
 });
 
+describe('the question of a session', () => {
+  it('is remembered here where a worker keeps it, and where another gateway had it kept', async () => {
+    const world = ladderOf();
+    expect(await sources(world)).toBe('allow backend');
+    expect(world.told.held.map(({ sessionId }) => sessionId)).toEqual(['42']);
+    world.said.found = { kind: 'same', session: { ...world.told.held[0]!, sessionId: '43' } };
+    expect(await sources(world, { sessionId: '43', query: 'token=456' })).toBe('allow session');
+    expect(world.told.held.map(({ sessionId }) => sessionId)).toEqual(['42', '43']);
+  });
+});
+
 describe('a session that was revoked', () => {
   const revoked = async (world: World) => {
     await sources(world);

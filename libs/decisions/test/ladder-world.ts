@@ -79,6 +79,8 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
   };
   const told = {
     opened: [] as Session[],
+    /** Whose question this process remembers. */
+    held: [] as Session[],
     busQuestions: [] as Question[],
     directQuestions: [] as Question[],
     newcomers: [] as Newcomer[],
@@ -142,7 +144,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     registry,
     known,
     holds,
-    renewals: NO_RENEWALS,
+    renewals: { ...NO_RENEWALS, hold: (_check, _identity, session) => void told.held.push(session) },
     backends,
     times: {
       assumedLife: config.gateway.assumedLife,
