@@ -97,6 +97,7 @@ function sessionOf(
     userAgent: check.userAgent,
     host: check.host,
     path: maskedPath(check.path),
+    protocol: check.protocol || undefined,
     dialect: check.dialect,
     backend: granted.backend,
     namespace: granted.namespace,

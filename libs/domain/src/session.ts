@@ -30,6 +30,8 @@ export interface Session {
   readonly userAgent: string;
   readonly host: string;
   readonly path: string;
+  /** As the edge calls it (hls, rtsp …), where it tells. */
+  readonly protocol?: string | undefined;
   readonly dialect: string;
   readonly backend: string;
   /** `namespace/user` shares users between backends; by default the backend's own name. */

@@ -56,6 +56,37 @@ describe('a session at a MediaMTX', () => {
     ]);
   });
 
+  it.each([
+    ['webrtc', [`POST /v3/webrtcsessions/kick/${ID}`]],
+    ['rtmp', [`POST /v3/rtmpconns/kick/${ID}`, `POST /v3/rtmpsconns/kick/${ID}`]],
+    ['rtsp', [`GET /v3/rtspconns/get/${ID}`, `GET /v3/rtspsconns/get/${ID}`]],
+    ['constructor', [`POST /v3/hlssessions/kick/${ID}`]],
+  ])('is looked for where its protocol %s is first, and then everywhere', async (protocol, first) => {
+    const mediamtx = await api(notFound);
+    const cutter = new MediaMtxCutter(mediamtx);
+    expect(await cutter.cut({ ...session(ID), protocol }, patient)).toEqual({ kind: 'gone' });
+    const asked = mediamtx.requests.map(({ line }) => line);
+    expect(asked.slice(0, first.length)).toEqual(first);
+    expect(new Set(asked).size).toBe(10);
+    expect(asked).toHaveLength(10);
+  });
+
+  it('that its protocol names is cut with one call', async () => {
+    const mediamtx = await server();
+    for (const [kind, protocol] of [
+      ['webrtcsessions', 'webrtc'],
+      ['srtconns', 'srt'],
+      ['rtmpconns', 'rtmp'],
+    ] as const) {
+      const id = mediamtx.play(kind);
+      const before = mediamtx.requests.length;
+      expect(await new MediaMtxCutter(mediamtx).cut({ ...session(id), protocol }, patient)).toEqual({
+        kind: 'cut',
+      });
+      expect(mediamtx.requests).toHaveLength(before + 1);
+    }
+  });
+
   it.each<MediaMtxKind>(['hlssessions', 'webrtcsessions', 'rtmpconns', 'rtmpsconns', 'srtconns'])(
     'is cut among its %s, and nobody else is',
     async (kind) => {

@@ -18,6 +18,15 @@ const KICKED = [
   'rtspssessions',
   'moqsessions',
 ];
+/** Where the sessions of a protocol are; what names none is looked for in all lists. Of RTSP see CONNECTIONS. */
+const OF_PROTOCOL: Readonly<Record<string, readonly string[] | undefined>> = {
+  hls: ['hlssessions'],
+  webrtc: ['webrtcsessions'],
+  rtmp: ['rtmpconns', 'rtmpsconns'],
+  srt: ['srtconns'],
+  moq: ['moqsessions'],
+  rtsp: [],
+};
 /** Where its id is that of a connection, and a session is kicked. */
 const CONNECTIONS = [
   ['rtspconns', 'rtspsessions'],
@@ -34,9 +43,9 @@ export interface MediaMtxCutterOptions {
 }
 
 /**
- * Cuts at a MediaMTX: POST /v3/<kind>/kick/<id> with the id that its question named. The question does not say in which
- * of these lists the id is, so that each is tried; ids are UUIDs, no two are one. Of RTSP the question names the
- * connection (internal/servers/rtsp/session.go), and the session must be looked up.
+ * Cuts at a MediaMTX: POST /v3/<kind>/kick/<id> with the id that its question named. The question's protocol says in which
+ * of these lists the id probably is, and the others are tried after it; ids are UUIDs, no two are one. Of RTSP the question
+ * names the connection (internal/servers/rtsp/session.go), and the session must be looked up.
  */
 export class MediaMtxCutter implements Cutter {
   readonly #base: string;
@@ -51,29 +60,44 @@ export class MediaMtxCutter implements Cutter {
     this.#timeout = timeout;
   }
 
-  async cut({ sessionId }: Session, signal: AbortSignal): Promise<CutResult> {
+  async cut({ sessionId, protocol = '' }: Session, signal: AbortSignal): Promise<CutResult> {
     if (!UUID.test(sessionId))
       return failedForGood('MediaMTX gave this session no id by which it could be kicked');
     try {
-      return await this.#kickAnywhere(sessionId.toLowerCase(), signal);
+      return await this.#kickAnywhere(sessionId.toLowerCase(), protocol, signal);
     } catch (error) {
       return failedForNow(`${this.#base}: ${troubleOf(error)}`);
     }
   }
 
-  async #kickAnywhere(id: string, signal: AbortSignal): Promise<CutResult> {
+  async #kickAnywhere(id: string, protocol: string, signal: AbortSignal): Promise<CutResult> {
+    const likely = Object.hasOwn(OF_PROTOCOL, protocol) ? OF_PROTOCOL[protocol] : undefined;
+    const others = KICKED.filter((kind) => likely?.includes(kind) !== true);
     let isKnown = false;
-    for (const kind of KICKED) {
-      const kicked = await this.#kick(kind, id, signal);
-      if (kicked !== 'unknown' && kicked.kind !== 'gone') return kicked;
-      isKnown ||= kicked !== 'unknown';
-    }
+    const kickIn = async (kinds: readonly string[]): Promise<CutResult | undefined> => {
+      for (const kind of kinds) {
+        const kicked = await this.#kick(kind, id, signal);
+        if (kicked !== 'unknown' && kicked.kind !== 'gone') return kicked;
+        isKnown ||= kicked !== 'unknown';
+      }
+      return undefined;
+    };
+    const byConnection = (): Promise<CutResult | undefined> => this.#kickByConnection(id, signal);
+    const kicked =
+      protocol === 'rtsp'
+        ? ((await byConnection()) ?? (await kickIn(others)))
+        : ((await kickIn([...(likely ?? []), ...others])) ?? (await byConnection()));
+    if (kicked !== undefined) return kicked;
+    return isKnown ? GONE : failedForGood(`${this.#base}: none of MediaMTX’s kick calls is known there`);
+  }
+
+  async #kickByConnection(id: string, signal: AbortSignal): Promise<CutResult | undefined> {
     for (const [connections, sessions] of CONNECTIONS) {
       const answer = await this.#ask('GET', `${connections}/get/${id}`, signal);
       if (answer.status === 200) return this.#kickOfConnection(answer, sessions, signal);
       if (answer.status !== 404) return failedBy(answer.status, this.#base);
     }
-    return isKnown ? GONE : failedForGood(`${this.#base}: none of MediaMTX’s kick calls is known there`);
+    return undefined;
   }
 
   /** `unknown`: this server has no such call, because the protocol is off there or the version is another. */
