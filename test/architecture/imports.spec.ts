@@ -33,6 +33,8 @@ describe('each rule can fail', () => {
       'point down only',
     ],
     ['two on one level', 'libs/sessions/src/x.ts', "import type { A } from '#usher/backends';", 'one level'],
+    ['rules beside sessions', 'libs/rules/src/x.ts', "import '#usher/sessions';", 'one level'],
+    ['the driver of tokens elsewhere', 'libs/decisions/src/x.ts', "import 'jose';", 'lives in libs/rules'],
     ['dialects beside decisions', 'libs/decisions/src/x.ts', "import '#usher/dialects';", 'one level'],
     ['the bus with something of ours', 'libs/bus/src/x.ts', "import '#usher/domain';", 'nothing of ours'],
     ['an app in an app', 'apps/gateway/src/x.ts', "import '../../worker/src/worker.js';", 'but apps/usher'],

@@ -8,7 +8,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['apps/gateway', 'apps/worker', 'apps/control'],
   ['libs/node'],
   ['libs/decisions', 'libs/dialects'],
-  ['libs/backends', 'libs/sessions', 'libs/bus'],
+  ['libs/backends', 'libs/sessions', 'libs/bus', 'libs/rules'],
   ['libs/redis', 'libs/config', 'libs/observe'],
   ['libs/domain'],
 ];
@@ -32,6 +32,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['libs/config', COMPOSER],
   'lru-cache': ['libs/decisions', 'apps/gateway'],
   picomatch: ['libs/decisions'],
+  jose: ['libs/rules'],
+  'mmdb-lib': ['libs/rules'],
   'ipaddr.js': ['libs/config', 'libs/sessions', 'apps/gateway'],
   commander: [COMPOSER],
   bullmq: ['apps/control'],

@@ -29,7 +29,7 @@ export const REASONS = {
   'rule-token-address': 'The token is good, but not from this address.',
   'rule-login-denied': 'The password is not that of this login.',
   'rule-busy': 'Too many passwords were waiting to be checked, and this one was not looked at.',
-  'rule-keys-missing': 'The keys that this token is checked with have not been fetched since the start.',
+  'rule-keys-missing': 'The keys that this token is checked with could not be fetched.',
   'rule-broken': 'A rule failed by a fault of Usher’s own, and refuses.',
   'rule-undecided': 'No rule let this viewer in, and the route asks nobody else.',
   'session-known': 'This session was allowed earlier and its time still runs.',
