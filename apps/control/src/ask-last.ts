@@ -11,7 +11,8 @@ export type AskingNode = Pick<
 >;
 
 /** Behind everybody else, through the workers; where none lives, by itself. Undefined: nobody took it. */
-export async function askLast(node: AskingNode, question: Question): Promise<BackendAnswer | undefined> {
+export async function askLast(node: AskingNode, asked: Question): Promise<BackendAnswer | undefined> {
+  const question: Question = { ...asked, last: true };
   const { membership, bus, questions, backends, config, settle } = node;
   const lane = question.target;
   if (!membership.hasWorker(CHECK, lane)) {

@@ -22,6 +22,8 @@ export interface Question {
   readonly unguarded?: boolean;
   /** Nobody's: an operator's own request, to see how the backend answers. Nothing is remembered of it. */
   readonly canary?: boolean;
+  /** Nobody waits for it at a player: viewers take from the backend's pace first. */
+  readonly last?: boolean;
   /** Whoever asks opens the session himself, where a cap on devices lets him. */
   readonly unopened?: boolean;
   /**

@@ -161,6 +161,19 @@ describe('a backend’s gate', () => {
     expect(backend.calls).toBe(1);
   });
 
+  it('lets viewers take from the pace first, however many wait behind them', async () => {
+    const backend = new ToldBackend();
+    const { gates } = gatesAround([backend], { pace: 10 });
+    const gate = gates.get('portal')!;
+    const behind = Array.from({ length: 10 }, () =>
+      gate.ask(check, { deadline: clock.monotonic() + 60_000, known: false, last: true }),
+    );
+    const viewers = [1, 2].map(() => gate.ask(check, { deadline: clock.monotonic() + 400, known: false }));
+    expect((await Promise.all(viewers)).map(({ kind }) => kind)).toEqual(['allow', 'allow']);
+    expect(new Set((await Promise.all(behind)).map(({ kind }) => kind))).toEqual(new Set(['allow']));
+    expect(gate.status().results).toMatchObject({ allow: 12, paced: 0 });
+  });
+
   it('holds nothing back that is only observed: neither for the pace nor for a place', async () => {
     const { backend, release } = heldBack();
     const { gates } = gatesAround([backend], { pace: 2, maxCalls: 1 });

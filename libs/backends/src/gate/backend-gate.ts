@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { BackendConfig } from '#usher/config';
 import type { BackendAnswer, Check, Clock, Log } from '#usher/domain';
 import type { Adapter } from '../adapters/adapter.js';
@@ -30,6 +31,8 @@ export interface GateAskOptions {
    * keep it back: whoever sends it knows when to.
    */
   readonly canary?: boolean;
+  /** Nobody waits for it at a player: it takes of the pace what the others leave. */
+  readonly last?: boolean;
   /** It is about a session that was allowed before. */
   readonly again?: boolean;
   /** Nobody wants the answer any longer: another member of the group allowed. */
@@ -190,16 +193,28 @@ export class BackendGate {
       return undefined;
     }
     const patience = Math.min(this.#maxWait, (deadline - now) / 2);
-    const pause = this.#pacer.reserve(patience);
+    const isLast = options.last === true;
+    const pause = isLast ? await this.#waitLast(now, deadline) : this.#pacer.reserve(patience);
     if (pause === undefined) return 'paced';
-    if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
-    const entered = this.#bulkhead.enter(patience - pause, signal);
+    if (!isLast && pause > 0) await delay(pause);
+    const entered = this.#bulkhead.enter(isLast ? patience : patience - pause, signal);
     if (entered === true) return undefined;
     if (!(await entered)) return signal?.aborted === true ? 'cancelled' : 'full';
     // While it waited the backend may have been given up.
     const keptMeanwhile = this.#keptBack(options);
     if (keptMeanwhile !== undefined) this.#bulkhead.leave();
     return keptMeanwhile;
+  }
+
+  /** Waits for what viewers leave of the pace, half of its time; for how long, ms. Undefined: it would be too long. */
+  async #waitLast(now: number, deadline: number): Promise<number | undefined> {
+    const { clock } = this.options;
+    const until = now + (deadline - now) / 2;
+    for (let pause = this.#pacer.reserveLast(); pause > 0; pause = this.#pacer.reserveLast()) {
+      if (clock.monotonic() + pause > until) return undefined;
+      await delay(pause);
+    }
+    return clock.monotonic() - now;
   }
 
   #keptBack({ probeLease, unguarded, canary }: GateAskOptions): Refusal | undefined {

@@ -36,10 +36,10 @@ export class GatedBackends implements BackendPort {
     if (gate === undefined) throw new Error(`there is no backend or group ${name}`);
     if (question.skip?.includes(name) === true)
       return refuse(name, gate.switched ? 'switched' : 'suspended', 0);
-    const { known, probes, unguarded, canary, askedAt, renews } = question;
+    const { known, probes, unguarded, canary, last, askedAt, renews } = question;
     const onTheWay = askedAt === undefined ? 0 : Math.max(0, this.clock.now() - askedAt);
     const probeLease = probes?.[name];
-    const more = { probeLease, unguarded, canary, again: renews !== undefined, signal };
+    const more = { probeLease, unguarded, canary, last, again: renews !== undefined, signal };
     return await gate.ask(question.check, { deadline, onTheWay, known, ...more });
   }
 }

@@ -26,6 +26,40 @@ describe('the pacer', () => {
     expect(pacer.reserve(750)).toBe(750);
   });
 
+  it('leaves to those who wait behind everybody what others do not take, and no viewer waits for them', () => {
+    const clock = new ManualClock();
+    const pacer = new Pacer(clock, () => 100);
+    const waits: number[] = [];
+    let [first, last] = [0, 0];
+    for (let ms = 0; ms < 10_000; ms += 1) {
+      // Sixty viewers a second, three at a time.
+      if (ms % 50 === 0)
+        for (let i = 0; i < 3; i += 1) {
+          waits.push(pacer.reserve(500)!);
+          first += 1;
+        }
+      for (let i = 0; i < 16; i += 1) if (pacer.reserveLast() === 0) last += 1;
+      clock.advance(1);
+    }
+    expect(first).toBe(600);
+    expect(Math.max(...waits)).toBe(0);
+    expect(last).toBeGreaterThan(380);
+    expect(first + last).toBeLessThanOrEqual(1_010);
+  });
+
+  it('leaves nothing where viewers take all of it, and is off for both where no pace is set', () => {
+    const clock = new ManualClock();
+    const pacer = new Pacer(clock, () => 100);
+    let last = 0;
+    for (let ms = 0; ms < 5_000; ms += 1) {
+      if (ms % 10 === 0) expect(pacer.reserve(500)).toBeLessThanOrEqual(10);
+      if (pacer.reserveLast() === 0) last += 1;
+      clock.advance(1);
+    }
+    expect(last).toBeLessThan(20);
+    expect(new Pacer(clock, () => Infinity).reserveLast()).toBe(0);
+  });
+
   it('follows its share as processes come and go', () => {
     let share = 1;
     const pacer = new Pacer(new ManualClock(), () => 100 * share);

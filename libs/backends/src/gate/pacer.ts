@@ -57,6 +57,17 @@ export class Pacer {
     return 0;
   }
 
+  /**
+   * For who waits behind everybody: takes what the pace has left, and nothing of what may go early or is reserved. 0: it
+   * may go now; else it is to try again so much later, ms.
+   */
+  reserveLast(): number {
+    const ahead = this.#nextAt - this.clock.monotonic();
+    if (ahead > 0 && this.pace !== Infinity) return ahead;
+    this.reserve(0);
+    return 0;
+  }
+
   /** The backend complained. */
   slowDown(): void {
     const now = this.clock.monotonic();
