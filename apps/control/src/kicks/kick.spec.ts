@@ -1,8 +1,10 @@
-import { digest, type Clock, type Session } from '#usher/domain';
+import { digest, silentLog, type Clock, type Session } from '#usher/domain';
 import { connectRedis, type RedisClient } from '#usher/redis';
-import { HoldTable, listSessions, RedisSessionRegistry, type NewHold } from '#usher/sessions';
+import { HoldMemory, HoldTable, listSessions, RedisSessionRegistry, type NewHold } from '#usher/sessions';
 import { startRedis, type RedisProcess } from '#usher/testing';
+import type { AddOptions, JobQueue } from '../queues/job-queue.js';
 import { kickPage, KICK_HOLD, type Kick, type KickParts, type KickTarget } from './kick.js';
+import { Kicks, type KickWork } from './kicks.js';
 
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
@@ -58,7 +60,12 @@ async function open(sessionId: string, part: Partial<Session> = {}): Promise<Ses
 
 function world() {
   const order: string[] = [];
+  const memory = new HoldMemory(clock);
   const parts: KickParts = {
+    isHeld: ({ ip, channel, userAgent, viewerKey, namespace, user }) => {
+      const facts = { ip, channel, userAgent, viewerKey, credential: '' };
+      return (memory.before(facts) ?? memory.ofUser(namespace, user, viewerKey)) !== undefined;
+    },
     list: (query) => listSessions(redis, registry, query),
     read: (name) => registry.read(name),
     revoke: async (session) => {
@@ -66,9 +73,11 @@ function world() {
       return registry.revoke(session, 'kicked', { fingerprint: session.fingerprint });
     },
     isShared: async ({ ip }) => ip === '192.0.2.100',
-    hold: (hold: NewHold) => {
+    hold: async (hold: NewHold) => {
       order.push(`hold ${hold.kind}`);
-      return table.set(hold);
+      const held = await table.set(hold);
+      memory.apply(held);
+      return held;
     },
   };
   const kick = (target: KickTarget, holdFor = KICK_HOLD): Kick => ({
@@ -167,9 +176,76 @@ describe('a kick', () => {
     let page = await kickPage(parts, all);
     let revoked = page.revoked.length;
     for (let pages = 1; page.cursor !== undefined && pages < 10; pages += 1) {
-      page = await kickPage(parts, all, page.cursor);
+      page = await kickPage(parts, all, { cursor: page.cursor });
       revoked += page.revoked.length;
     }
     expect(revoked).toBe(620);
+  });
+});
+
+describe('while sessions are kicked', () => {
+  /** A kick, what happens meanwhile, and all that is left of it. */
+  async function kicked(target: KickTarget, meanwhile: () => Promise<unknown>, holdFor = KICK_HOLD) {
+    const { parts, kick, order } = world();
+    const jobs: (readonly [KickWork, AddOptions | undefined])[] = [];
+    const kicks = new Kicks({ ...parts, clock, log: silentLog });
+    const queue: Pick<JobQueue<KickWork>, 'add'> = {
+      add: async (work, options) => void jobs.push([work, options]),
+    };
+    kicks.use(queue as JobQueue<KickWork>);
+    const { goesOn } = await kicks.kick(kick(target, holdFor));
+    await meanwhile();
+    const delays: (number | undefined)[] = [];
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      delays.push(job[1]?.delay);
+      await kicks.work({ id: '1', data: JSON.parse(JSON.stringify(job[0])), failures: 0, addedAt: 0 });
+    }
+    return { goesOn, delays, order };
+  }
+  const stateOf = async (sessionId: string) =>
+    (await registry.read({ edge: 'astra-1', sessionId }))?.state ?? 'none';
+
+  it.each<KickTarget>([
+    { kind: 'user', namespace: 'portal', user: 'anna' },
+    { kind: 'channel', channel: 'a001' },
+    { kind: 'address', ip: '192.0.2.7' },
+    { kind: 'edge', edge: 'astra-1' },
+  ])(
+    'whoever is let in by a gateway that had not heard of it is looked for again, and ended: %j',
+    async (target) => {
+      const [first, again] = [await open('1'), { openedAt: Date.now() + 1_000 }];
+      const { delays, goesOn } = await kicked(target, () =>
+        open('2', { ...again, viewerKey: first.viewerKey }),
+      );
+      expect(await stateOf('2')).toBe('revoked');
+      expect(goesOn).toBe(false);
+      expect(delays).toEqual([8_000]);
+    },
+  );
+
+  it('what was opened before, and written late, is ended and held too', async () => {
+    const openedAt = Date.now() - 1_000;
+    const target = { kind: 'user', namespace: 'portal', user: 'anna' } as const;
+    const { order } = await kicked(target, () => open('2', { openedAt }));
+    expect(await stateOf('2')).toBe('revoked');
+    expect(order).toEqual(['hold user-viewer', 'revoke 2']);
+  });
+
+  it('whoever comes since and is held by nothing plays on', async () => {
+    await open('1');
+    const later = { openedAt: Date.now() + 1_000 };
+    await kicked({ kind: 'user', namespace: 'portal', user: 'anna' }, () => open('2', later));
+    expect(await stateOf('2')).toBe('active');
+    await kicked({ kind: 'channel', channel: 'a001' }, () => open('3', { openedAt: Date.now() + 1_000 }), 0);
+    expect(await stateOf('3')).toBe('active');
+  });
+
+  it('each page is gone through before the second look, and that once', async () => {
+    await Promise.all(Array.from({ length: 620 }, (_, i) => open(`s${i}`, { user: `user-${i}` })));
+    const { delays, goesOn } = await kicked({ kind: 'edge', edge: 'astra-1' }, async () => undefined, 0);
+    expect(goesOn).toBe(true);
+    // The second look has two pages as well.
+    expect(delays).toEqual([undefined, 8_000, undefined]);
+    expect((await listSessions(redis, registry, { state: 'active' })).sessions).toEqual([]);
   });
 });

@@ -38,8 +38,20 @@ export interface KickParts {
   /** Undefined where it is not there any more, or is another one's. */
   readonly revoke: (session: Session, reason: 'kicked') => Promise<Session | undefined>;
   readonly hold: (hold: NewHold) => Promise<Hold>;
+  /** A kick refuses it already. */
+  readonly isHeld: (session: Session) => boolean;
   /** More than one user showed the session's viewer key of late: a hotel, or boxes that are all alike. */
   readonly isShared: (session: Session) => Promise<boolean>;
+}
+
+/** Where a kick is: on which page, and whether it looks a second time. */
+export interface KickPlace {
+  readonly cursor?: string | undefined;
+  /**
+   * Looks for whom the first time missed: opened before this (cluster time, ms), when the kick began, or held by it since
+   * and let in by a gateway that had not heard of it. Whoever else came since is a newcomer.
+   */
+  readonly missedSince?: number | undefined;
 }
 
 /**
@@ -47,14 +59,24 @@ export interface KickParts {
  * it. That its edge is told to cut follows from the event of the revocation, whatever becomes of this process.
  * Rejects while Redis is away or late: what was not reached is still there.
  */
-export async function kickPage(parts: KickParts, kick: Kick, cursor?: string): Promise<KickedPage> {
-  const holds = cursor === undefined ? await holdTarget(parts, kick) : [];
+export async function kickPage(
+  parts: KickParts,
+  kick: Kick,
+  { cursor, missedSince }: KickPlace = {},
+): Promise<KickedPage> {
+  const isFirst = cursor === undefined && missedSince === undefined;
+  const holds = isFirst ? await holdTarget(parts, kick) : [];
   const page = await sessionsOf(parts, kick.target, cursor);
-  const waiting = page.sessions.filter(({ state }) => state !== 'revoked');
+  const waiting = page.sessions.filter(
+    (session) =>
+      session.state !== 'revoked' &&
+      (missedSince === undefined || session.openedAt <= missedSince || parts.isHeld(session)),
+  );
   const revoked: Session[] = [];
   const next = async (): Promise<void> => {
     for (let session = waiting.pop(); session !== undefined; session = waiting.pop()) {
-      const hold = await holdOn(parts, session, kick);
+      const isHeld = missedSince !== undefined && parts.isHeld(session);
+      const hold = isHeld ? undefined : await holdOn(parts, session, kick);
       if (hold !== undefined) holds.push(await parts.hold(hold));
       const ended = await parts.revoke(session, 'kicked');
       if (ended !== undefined) revoked.push(ended);

@@ -15,10 +15,16 @@ export function openKicks(node: ControlNode, queues: Pick<Queues, 'open'>): Kick
     read: (name) => registry.read(name),
     revoke: revoking(node),
     hold: (hold) => holds.set(hold),
+    isHeld: ({ ip, channel, userAgent, viewerKey, namespace, user }) => {
+      const facts = { ip, channel, userAgent, viewerKey, credential: '' };
+      const hold = holds.before(facts) ?? holds.ofUser(namespace, user, viewerKey);
+      return hold?.effect === 'refuse' && hold.origin === 'kick';
+    },
     isShared: async ({ backend, viewerKey }) => {
       const { mixedAt = 0 } = (await known.find(backend, viewerKey)) ?? {};
       return clock.now() - mixedAt < LATELY;
     },
+    clock,
     log,
   });
   kicks.use(queues.open<KickWork>({ name: 'kicks', work: (job) => kicks.work(job) }));
