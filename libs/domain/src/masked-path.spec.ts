@@ -16,6 +16,7 @@ describe('a path as it is kept and shown', () => {
     ['/timeshift/anna/s3cret/60/2026-11-24:10-00/17.ts', '/timeshift/anna/***/60/2026-11-24:10-00/17.ts'],
     ['/timeshift/anna/s3cret/60', '/timeshift/anna/***/60'],
     ['/hls/anna/s3cret/17/t0ken/17_903.ts', '/hls/anna/***/17/***/17_903.ts'],
+    ['/hls/anna/s3cret/17', '/hls/anna/***/17'],
     ['live/anna/s3cret/17', 'live/anna/***/17'],
     ['anna/s3cret/17', 'anna/***/17'],
     ['/anna/s3cret/17', '/anna/***/17'],

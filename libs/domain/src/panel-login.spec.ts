@@ -14,6 +14,8 @@ describe('the login of an Xtream panel’s viewer', () => {
     '/timeshift/anna/s3cret/60/2026-11-24:10-00/17.ts',
     '/hls/anna/s3cret/17/0a1b2c/17_903.ts',
     'live/anna/s3cret/17.ts',
+    '/hls/anna/s3cret/17',
+    '/timeshift/anna/s3cret/60/2026-11-24:10-00/17',
     '/anna/s3cret/17',
     'anna/s3cret/17',
     '/anna/s3cret/17.ts',

@@ -15,8 +15,8 @@ export interface PanelLogin {
 export const LOGIN_PATHS: readonly RegExp[] = [
   /(?:^|\/)(?:live|movie|series)\/+([^/]+)\/+([^/]+)\/+\d+(?:\.\w+)?$/d,
   /(?:^|\/)timeshift\/+([^/]+)\/+([^/]+)\/+[^/]+\/+[^/]+\/+\d+(?:\.\w+)?$/d,
-  // A segment; what stands before its name is a token.
-  /(?:^|\/)hls\/+([^/]+)\/+([^/]+)\/+\d+\/+([^/]+)\/+[^/]+$/d,
+  // A segment, or its path as far as the channel; what stands before its name is a token.
+  /(?:^|\/)hls\/+([^/]+)\/+([^/]+)\/+\d+(?:\/+([^/]+)\/+[^/]+)?$/d,
   // The short form; the words at its start belong to others, as HLS segments have them: /hls/a001/17.ts.
   /^\/*(?!(?:live|movie|series|timeshift|hls|play)\/)([^/]+)\/+([^/]+)\/+\d+(?:\.\w+)?$/d,
 ];
