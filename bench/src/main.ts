@@ -1,4 +1,4 @@
-/** `npm run bench [-- --quick] [-- --only=<part>[,<part>]]`: one run of all figures, or of some parts, without a file. */
+/** `npm run bench [-- --quick] [-- <part> …]`: one run of all figures, or of some parts, without a file. */
 import { parseArgs } from 'node:util';
 import { FULL, QUICK, type Effort, type Figures } from './figure.js';
 import { busRoundTrips } from './figures/bus-round-trips.js';
@@ -8,6 +8,7 @@ import { memory } from './figures/memory.js';
 import { opensWithLimit } from './figures/opens-with-limit.js';
 import { recheck } from './figures/recheck.js';
 import { refresh } from './figures/refresh.js';
+import { rules } from './figures/rules.js';
 import { sessionsPage } from './figures/sessions-page.js';
 import { startToFirstAnswer } from './figures/start-to-first-answer.js';
 import { uncachedCheck } from './figures/uncached-check.js';
@@ -24,14 +25,20 @@ const PARTS: Readonly<Record<string, (effort: Effort) => Promise<Figures>>> = {
   sessionsPage,
   refreshPer100k: refresh,
   recheck,
+  rules,
   startToFirstAnswer,
 };
 /** From dist/bench/src/. */
 const RESULTS = new URL('../../../bench/results/', import.meta.url);
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } });
+const { values, positionals } = parseArgs({
+  options: { quick: { type: 'boolean' }, only: { type: 'string' } },
+  allowPositionals: true,
+});
 const effort = values.quick === true ? QUICK : FULL;
-const names = values.only?.split(',') ?? Object.keys(PARTS);
+/** Some parts: `--only=a,b`, or simply `a b`. */
+const asked = [...(values.only?.split(',') ?? []), ...positionals];
+const names = asked.length > 0 ? asked : Object.keys(PARTS);
 const unknown = names.filter((name) => PARTS[name] === undefined);
 if (unknown.length > 0) {
   console.error(`no such part: ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`);
@@ -45,6 +52,6 @@ for (const name of names) {
   Object.assign(figures, await PARTS[name]!(effort));
 }
 process.stdout.write(`\n${table(figures)}`);
-if (values.only === undefined) writeResults(RESULTS, { ...figures, ...about });
+if (asked.length === 0) writeResults(RESULTS, { ...figures, ...about });
 else process.stdout.write(`\n${JSON.stringify(figures, rounded, 2)}\n`);
 process.exit();
