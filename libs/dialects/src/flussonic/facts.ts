@@ -1,6 +1,7 @@
 import { queryParameter, unescaped } from '#usher/domain';
 import { BadRequest, type EdgeFacts, type EdgeRequest } from '../dialect.js';
 import { jsonBody, textIn } from '../json-body.js';
+import { streamNameOf } from '../stream-name.js';
 import { viewerQuery, withToken } from '../viewer-query.js';
 
 const MAX_SESSION_ID = 256;
@@ -49,6 +50,13 @@ export function playFacts(request: EdgeRequest): EdgeFacts {
 export function publishFacts(request: EdgeRequest): EdgeFacts {
   const body = jsonBody(request.body);
   return { ...factsOf((name) => textIn(body, name), request, false), action: 'publish' };
+}
+
+/** What Flussonic reads out of a player's address: its token, and its stream. */
+export function completed(facts: EdgeFacts): EdgeFacts {
+  const channel = facts.channel || streamNameOf(facts.path);
+  const token = facts.token ?? unescaped(queryParameter(facts.query, 'token') ?? '');
+  return { ...facts, channel, path: `/${channel}`, ...(token === '' ? {} : { token }) };
 }
 
 /**

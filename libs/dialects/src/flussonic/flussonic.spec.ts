@@ -158,6 +158,27 @@ describe('what Flussonic asks', () => {
   });
 });
 
+describe('what a person asks in Flussonic’s place', () => {
+  const FACTS = factsOf(asked(DOCUMENTED));
+  const { token: _, ...unsaid } = FACTS;
+
+  it.each<[string, string]>([
+    ['/cnn/index.m3u8', 'cnn'],
+    ['/cnn/mpegts', 'cnn'],
+    ['/cnn', 'cnn'],
+    ['/tv/news/cnn/tracks-v1a1/mono.m3u8', 'tv/news/cnn/tracks-v1a1'],
+    ['/vod/a.mp4/index.m3u8', 'vod/a.mp4'],
+    ['/', ''],
+  ])('is completed by the stream of the path %s', (path, channel) => {
+    expect(flussonic.complete?.({ ...unsaid, channel: '', path })).toMatchObject({ channel });
+  });
+
+  it('is the same question: path and token are Flussonic’s', () => {
+    expect(flussonic.complete?.({ ...unsaid, channel: '', path: '/cnn/index.m3u8' })).toEqual(FACTS);
+    expect(flussonic.complete?.(FACTS)).toEqual(FACTS);
+  });
+});
+
 describe('what Flussonic asks about a publisher', () => {
   const PUBLISH = {
     name: 'studio',

@@ -1,7 +1,7 @@
 import type { EdgeConfig } from '#usher/config';
 import type { Dialect, DialectType, EdgeRequest } from '../dialect.js';
 import { flussonicAnswer } from './answer.js';
-import { playFacts, publishFacts } from './facts.js';
+import { completed, playFacts, publishFacts } from './facts.js';
 
 /** A play is asked about with GET, a publish with POST (Authorization Backend API). */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'POST']);
@@ -12,6 +12,7 @@ function speak({ flussonic: { passLimits } }: EdgeConfig): Dialect {
       kind: 'check',
       facts: request.method === 'POST' ? publishFacts(request) : playFacts(request),
     }),
+    complete: completed,
     render: (decision, facts) => flussonicAnswer(decision, facts, passLimits),
   };
 }

@@ -68,6 +68,12 @@ describe('what MediaMTX asks', () => {
     expect(factsOf(part)).toMatchObject(expected);
   });
 
+  it('is completed by the stream of a player’s path', () => {
+    const facts = factsOf({ path: 'live/cam1' });
+    expect(mediamtx.complete?.({ ...facts, channel: '', path: '/live/cam1/index.m3u8' })).toEqual(facts);
+    expect(mediamtx.complete?.({ ...facts, channel: '', path: '/live/cam1' })).toEqual(facts);
+  });
+
   const BASIC = `Basic ${Buffer.from('anna:secret').toString('base64')}`;
   it.each<[string, object, Partial<EdgeFacts>]>([
     ['in the query', {}, { query: 'token=abc&x=1' }],

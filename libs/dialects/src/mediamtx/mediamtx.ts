@@ -8,6 +8,7 @@ import {
   type EdgeQuestion,
 } from '../dialect.js';
 import { jsonBody, textIn } from '../json-body.js';
+import { streamNameOf } from '../stream-name.js';
 import { mediamtxFacts } from './facts.js';
 
 /**
@@ -44,6 +45,10 @@ function speak({ mediamtx: { credentials } }: EdgeConfig): Dialect {
       if (OPERATES.has(action)) return NOT_OURS;
       if (!PLAYS.has(action)) throw new BadRequest('action is none of read, playback, publish');
       return { kind: 'check', facts: mediamtxFacts(body, request, credentials === 'required') };
+    },
+    complete: (facts) => {
+      const channel = facts.channel || streamNameOf(facts.path);
+      return { ...facts, channel, path: `/${channel}` };
     },
     render: (decision): EdgeAnswer => ({ status: decision.allow ? 200 : denial(decision), headers: {} }),
   };
