@@ -9,7 +9,7 @@ import type {
   SessionName,
 } from '#usher/domain';
 import type { Column, OutageName, OutageResult } from '#usher/sessions';
-import { pause, type Pause } from './pause.js';
+import { pause, type Pause } from '../pause.js';
 
 /** Nobody is cut before so many were answered … */
 const TRIAL = 100;

@@ -1,6 +1,6 @@
 import type { Clock, Random, Session, SessionName } from '#usher/domain';
 import type { CutResult, OutageName, OutageResult } from '#usher/sessions';
-import { pause as realPause, type Pause } from './pause.js';
+import { pause as realPause, type Pause } from '../pause.js';
 import type { Loan } from './recheck.js';
 
 /** No more are cut before the first ten were judged; half of them lost is enough to stop. */

@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import type {
   BackendAnswer,
   Clock,
@@ -11,6 +10,7 @@ import type {
   Session,
 } from '#usher/domain';
 import type { DueSession, Leases, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
+import { pause, type Pause } from '../pause.js';
 import { DenialBrake } from './denial-brake.js';
 
 /** From the beginning of a round to that of the next, ms; one that takes longer is followed at once. */
@@ -39,6 +39,7 @@ export interface RenewalJobParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly pause?: Pause;
 }
 
 /** What came of renewals since the start. */
@@ -122,8 +123,7 @@ export class RenewalJob {
   }
 
   async #pause(ms: number): Promise<void> {
-    const { signal } = this.#ended;
-    if (ms > 0) await delay(ms, undefined, { signal, ref: false }).catch(() => undefined);
+    await (this.parts.pause ?? pause)(ms, this.#ended.signal);
   }
 
   async #takeDue(): Promise<(DueSession & { readonly shard: string })[]> {

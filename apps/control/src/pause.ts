@@ -4,5 +4,5 @@ import { setTimeout as delay } from 'node:timers/promises';
 export type Pause = (ms: number, signal: AbortSignal) => Promise<void>;
 
 export const pause: Pause = async (ms, signal) => {
-  if (ms > 0) await delay(ms, undefined, { signal }).catch(() => undefined);
+  if (ms > 0) await delay(ms, undefined, { signal, ref: false }).catch(() => undefined);
 };

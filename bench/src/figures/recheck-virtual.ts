@@ -1,0 +1,319 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { RenewalJob } from '../../../apps/control/src/renewals/renewal-job.js';
+import { Pacer } from '../../../libs/backends/src/gate/pacer.js';
+import { VirtualTime } from '../../../libs/testing/src/virtual-time.js';
+import { silentLog, type BackendAnswer, type Check, type Question, type Session } from '#usher/domain';
+import { openRenewal, renewals } from '#usher/node';
+import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
+import { allShards, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
+import type { Effort, Figures } from '../figure.js';
+import { startRedis } from '../processes/redis.js';
+import { mostWithin } from '../statistics.js';
+import { SHARDS } from './sessions.js';
+
+/** Of the backend, and of re-checks, calls a second. */
+const PACE = 500;
+/** First checks a second meanwhile, and so many at once every ten seconds. */
+const RATE = 100;
+const BURST = 50;
+const BURST_EVERY = 10_000;
+/** The backend's own time, ms. */
+const TAKES = 8;
+/** One of so many is refused now: not so many that the job doubts the backend. */
+const DENIED = 100;
+/** A pacer lets a tenth of a second's calls go early. */
+const AIM = 1.1;
+/** Sessions written side by side at the beginning. */
+const SIDE_BY_SIDE = 500;
+const LIFE = 14_400_000;
+const HOUR = 3_600_000;
+
+/**
+ * The re-check job itself, in this process, over that many sessions of a real Redis that are all due at once, with a clock
+ * that passes while nobody works: how fast the backend is asked in any second of it, and what that costs first checks.
+ */
+export async function recheckVirtual({ sessions }: Effort): Promise<Figures> {
+  const server = await startRedis();
+  const redis = connectRedis({ url: server.url, timeout: 10_000 });
+  await redis.ready();
+  try {
+    return figuresOf(await run(redis, sessions), sessions);
+  } finally {
+    await redis.close();
+    await server.stop();
+  }
+}
+
+interface Run {
+  readonly rechecks: readonly number[];
+  readonly all: readonly number[];
+  readonly askedTwice: number;
+  readonly renewed: number;
+  readonly denied: number;
+  readonly revoked: number;
+  readonly stillDue: number;
+  readonly firstChecks: number;
+  /** What first checks waited longer than without re-checks: the most, ms. */
+  readonly extraWait: number;
+  readonly refusedFirstChecks: number;
+  readonly virtualSeconds: number;
+  readonly wallSeconds: number;
+  /** After a collection, MB: when a tenth was asked about, and the most from then on. */
+  readonly heap: { readonly early: number; readonly most: number };
+}
+
+async function run(redis: RedisClient, count: number): Promise<Run> {
+  const time = new VirtualTime(Date.now());
+  const { clock } = time;
+  const registry = new RedisSessionRegistry(redis, clock, { shards: SHARDS, eventsKept: 1_000 });
+  const store = new RenewalStore(redis, clock);
+  const sealer = createSealer(['a secret of this benchmark']);
+  await openAll({ redis, registry, store, sealer, count, now: clock.now() });
+
+  const pacer = new Pacer(clock, () => PACE);
+  /** What first checks would wait for if nobody else asked. */
+  const alone = new Pacer(clock, () => PACE);
+  const began = { at: clock.monotonic(), wall: performance.now() };
+  const rechecks: number[] = [];
+  const all: number[] = [];
+  const asked = new Uint8Array(count);
+  const heap = new HeapWatch();
+  let [settled, askedTwice, revoked, firstChecks, extraWait, refusedFirstChecks] = [0, 0, 0, 0, 0, 0];
+  let allSettled = (): void => undefined;
+  const done = new Promise<void>((resolve) => (allSettled = resolve));
+  const ended = new AbortController();
+
+  /** As a worker does with a question that nobody waits for. */
+  const ask = async ({ check }: Question): Promise<BackendAnswer> => {
+    for (let wait = pacer.reserveLast(); wait > 0; wait = pacer.reserveLast()) await time.pause(wait);
+    const id = Number(check.sessionId);
+    rechecks.push(clock.monotonic());
+    all.push(clock.monotonic());
+    askedTwice += asked[id]! > 0 ? 1 : 0;
+    asked[id] = 1;
+    await time.pause(TAKES);
+    if (id % DENIED === 0) return { ...ANSWER, kind: 'deny', reason: 'backend-denied', status: 403 };
+    await time.working(async () => {
+      const session = sessionOf(id, clock.now());
+      await registry.open(session);
+      await store.again(registry.shardOf(session), session, clock.now() + HOUR);
+    });
+    note();
+    return { ...ANSWER, kind: 'allow', reason: 'backend-allowed' };
+  };
+  const note = (): void => {
+    settled += 1;
+    if (settled % (count / 10) === 0) heap.look();
+    if (settled === count) allSettled();
+  };
+  const job = new RenewalJob({
+    store: {
+      take: (...given) => time.working(() => store.take(...given)),
+      again: (...given) => time.working(() => store.again(...given)),
+      drop: (...given) => time.working(() => store.drop(...given)),
+    },
+    registry: {
+      shards: registry.shards,
+      shardOf: (session) => registry.shardOf(session),
+      read: (name) => time.working(() => registry.read(name)),
+      open: (session) => time.working(() => registry.open(session)),
+    },
+    leases: { renew: async () => undefined, holds: () => true, release: async () => undefined },
+    revoke: async (session, reason) => {
+      await time.working(() => registry.revoke(session, reason, { fingerprint: session.fingerprint }));
+      revoked += 1;
+      note();
+    },
+    ask,
+    unseal: (session, sealed) => openRenewal(sealer, session, sealed),
+    isSuspicious: () => false,
+    pace: () => PACE,
+    grace: 60_000,
+    clock,
+    random: Math.random,
+    log: silentLog,
+    pause: time.pause,
+  });
+  const firstCheck = (): void => {
+    const wait = pacer.reserve(MAX_WAIT);
+    const waitAlone = alone.reserve(MAX_WAIT);
+    firstChecks += 1;
+    if (wait === undefined) refusedFirstChecks += 1;
+    else {
+      extraWait = Math.max(extraWait, wait - (waitAlone ?? 0));
+      all.push(clock.monotonic() + wait);
+    }
+  };
+  const viewers = async (): Promise<void> => {
+    let burstAt = clock.monotonic() + BURST_EVERY;
+    while (!ended.signal.aborted) {
+      await time.pause((-Math.log(1 - Math.random()) * 1_000) / RATE, ended.signal);
+      firstCheck();
+      if (clock.monotonic() < burstAt) continue;
+      burstAt += BURST_EVERY;
+      for (let i = 0; i < BURST; i += 1) firstCheck();
+    }
+  };
+  job.start();
+  const watching = viewers();
+  await time.until(done);
+  const virtualSeconds = (clock.monotonic() - began.at) / 1_000;
+  ended.abort();
+  await time.until(Promise.all([job.stop(), watching]));
+  const due = allShards(SHARDS).map((shard) =>
+    redis.call('ZCOUNT', [`usher:due:{${shard}}`, '-inf', Date.now() + HOUR / 2]),
+  );
+  return {
+    rechecks,
+    all,
+    askedTwice,
+    renewed: job.counts.renewed,
+    denied: job.counts.denied,
+    revoked,
+    stillDue: (await Promise.all(due)).reduce<number>((sum, one) => sum + Number(one), 0),
+    firstChecks,
+    extraWait,
+    refusedFirstChecks,
+    virtualSeconds,
+    wallSeconds: (performance.now() - began.wall) / 1_000,
+    heap,
+  };
+}
+
+/** Viewers wait for the pace at most so long, ms: as in a backend's gate. */
+const MAX_WAIT = 500;
+const ANSWER = { backend: 'portal', tookMs: TAKES, status: 200 } as const;
+
+function checkOf(id: number): Check {
+  return {
+    id: `c${id}`,
+    dialect: 'astra',
+    edge: 'astra-1',
+    sessionId: String(id),
+    sessionGiven: true,
+    channel: `a${id % 500}`,
+    ip: `10.${(id >> 16) & 255}.${(id >> 8) & 255}.${id & 255}`,
+    path: '/play/a001/index.m3u8',
+    userAgent: 'MAG250',
+    host: 'live.example.com',
+    origin: '',
+    query: `token=${id}`,
+  };
+}
+
+const identityOf = (id: number) => ({
+  fingerprint: String(id).padStart(26, 'f'),
+  viewerKey: String(id).padStart(26, 'v'),
+});
+
+function sessionOf(id: number, now: number): Session {
+  return {
+    ...checkOf(id),
+    ...identityOf(id),
+    backend: 'portal',
+    namespace: 'portal',
+    user: `user-${id}`,
+    sessionName: '',
+    state: 'active',
+    source: 'backend',
+    presence: 'assumed',
+    openedAt: Math.round(now) - 60_000,
+    authorizedUntil: Math.round(now) + HOUR,
+    aliveUntil: Math.round(now) + LIFE,
+  };
+}
+
+interface Opening {
+  readonly redis: RedisClient;
+  readonly registry: RedisSessionRegistry;
+  readonly store: RenewalStore;
+  readonly sealer: Parameters<typeof renewals>[0]['sealer'];
+  readonly count: number;
+  readonly now: number;
+}
+
+/** All of them live, have their sealed question, and are due. */
+async function openAll({ registry, store, sealer, count, now }: Opening): Promise<void> {
+  const clock = { now: () => now, monotonic: () => 0 };
+  const traits = new Map([['portal', { credential: 'reusable' }]]) as never;
+  const { seal } = renewals({ store, registry, sealer, clock, random: Math.random, traits, log: silentLog });
+  for (let from = 0; from < count; from += SIDE_BY_SIDE) {
+    const ids = Array.from({ length: Math.min(SIDE_BY_SIDE, count - from) }, (_, i) => from + i);
+    await Promise.all(
+      ids.map(async (id) => {
+        const session = sessionOf(id, now);
+        const { shard, name, sealed } = seal(checkOf(id), identityOf(id), session)!;
+        await registry.open(session);
+        await store.keep(shard, name, sealed, now - 60_000);
+      }),
+    );
+  }
+}
+
+/** What is held after a collection, MB. */
+class HeapWatch {
+  early = 0;
+  most = 0;
+  readonly #collect: () => void;
+
+  constructor() {
+    setFlagsFromString('--expose-gc');
+    this.#collect = runInNewContext('gc') as () => void;
+  }
+
+  look(): void {
+    this.#collect();
+    const held = process.memoryUsage().heapUsed / 2 ** 20;
+    if (this.early === 0) this.early = held;
+    this.most = Math.max(this.most, held);
+  }
+}
+
+function figuresOf(run: Run, sessions: number): Figures {
+  const { rechecks, all, heap, askedTwice, renewed, denied, stillDue } = run;
+  const wrong = [
+    ...(askedTwice > 0 ? [`${askedTwice} were asked about twice`] : []),
+    ...(renewed + denied !== sessions ? [`${renewed + denied} of ${sessions} were settled`] : []),
+    ...(denied !== run.revoked ? [`${run.revoked} of ${denied} were revoked`] : []),
+    ...(stillDue > 0 ? [`${stillDue} are still due`] : []),
+  ];
+  if (wrong.length > 0) throw new Error(`re-checks by virtual clock: ${wrong.join(', ')}`);
+  const inOneSecond = mostWithin(rechecks, 1_000);
+  const allInOneSecond = mostWithin(all, 1_000);
+  const once = (value: number) => ({ value, spread: { min: value, max: value } });
+  return {
+    recheckVirtual: {
+      ...once(allInOneSecond),
+      unit: 'calls in a virtual second',
+      aim: {
+        text: `never > ${PACE * AIM}, re-checks never > ${PACE}`,
+        met: allInOneSecond <= PACE * AIM && inOneSecond <= PACE,
+      },
+      details: {
+        sessions,
+        pace: PACE,
+        renewed,
+        denied,
+        rechecksInOneSecond: inOneSecond,
+        virtualSeconds: run.virtualSeconds,
+        wallSeconds: run.wallSeconds,
+      },
+    },
+    recheckVirtualFirstChecks: {
+      ...once(run.extraWait),
+      unit: 'ms waited more than without re-checks, the most',
+      aim: {
+        text: `≤ one call’s share of the pace (${1_000 / PACE} ms)`,
+        met: run.extraWait <= 1_000 / PACE && run.refusedFirstChecks === 0,
+      },
+      details: { firstChecks: run.firstChecks, refused: run.refusedFirstChecks },
+    },
+    recheckVirtualHeap: {
+      ...once(heap.most / heap.early),
+      unit: 'heap held: the most, over that when a tenth was done',
+      aim: { text: '< 1.5', met: heap.most < 1.5 * heap.early },
+      details: { earlyMB: heap.early, mostMB: heap.most },
+    },
+  };
+}
