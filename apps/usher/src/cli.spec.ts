@@ -15,10 +15,12 @@ let life: string[];
 let end: () => void;
 let asked: Promise<void>;
 let taken: Server;
+let input: string;
 
 beforeEach(async () => {
   cwd = await mkdtemp(join(tmpdir(), 'usher-cli-'));
   [said, complaints, runtimes, life] = [[], [], [], []];
+  input = '';
   asked = new Promise((resolve) => {
     end = resolve;
   });
@@ -72,6 +74,7 @@ function run(argv: readonly string[], env: Record<string, string> = {}): Promise
       },
       err: (text) => complaints.push(text),
       untilAskedToEnd: () => asked,
+      readInput: () => input,
     },
     ROLES,
   );
@@ -160,6 +163,32 @@ describe('the other commands', () => {
   it('config check fails where it is wrong', async () => {
     await writeFile(join(cwd, 'usher.yaml'), 'mode: x');
     expect(await run(['config', 'check'])).toBe(1);
+  });
+
+  it('config check reads what rules read', async () => {
+    await writeFile(join(cwd, 'list'), 'deny 10.0.0.0/8\ndeny 10.0.0\n');
+    await writeFile(join(cwd, 'usher.yaml'), 'routes: [{ access: public, rules: { ip: { file: list } } }]');
+    expect(await run(['config', 'check'])).toBe(1);
+    expect(complaints.join('')).toMatch(/routes\[0\]\.rules\.ip\.file: .*list:2: expected an IP address/);
+  });
+
+  it('hash prints lines that rules.users takes', async () => {
+    input = 'right\n';
+    expect(await run(['hash', 'ann', '--max', '2'])).toBe(0);
+    expect(said.join('')).toMatch(/^ann:\$scrypt\$ln=14,r=8,p=1\$\S+ max=2\n$/);
+    input = 'a static token of some length';
+    expect(await run(['hash', '--token', 'box-17'])).toBe(0);
+    const accounts = said.map((line) => JSON.stringify(line.trim())).join(', ');
+    await writeFile(join(cwd, 'usher.yaml'), `routes: [{ rules: { users: { accounts: [${accounts}] } } }]`);
+    expect(await run(['config', 'check'])).toBe(0);
+    expect(said.join('')).not.toContain('right');
+  });
+
+  it('hash refuses what nobody could use', async () => {
+    input = 'short';
+    expect(await run(['hash', '--token', 'box-17'])).toBe(1);
+    expect(await run(['hash', 'ann', '--max', '0'])).toBe(1);
+    expect(complaints.join('')).toMatch(/a token has at least 20[^]*1 to 250/);
   });
 
   it('config show hides secrets', async () => {

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
-import { ConfigError, loadConfig, maskConfig } from '#usher/config';
+import { ConfigError, loadConfig, maskConfig, type Config } from '#usher/config';
+import { silentLog } from '#usher/domain';
+import { accountLine, createRules } from '#usher/rules';
 import { stringify } from 'yaml';
 import { startDemoBackend } from './demo/demo-backend.js';
 import { start, StartError, type RoleTable, type Selection, type Started } from './start.js';
@@ -15,6 +17,8 @@ export interface Surroundings {
   readonly err: (text: string) => void;
   /** Resolves when the process is asked to end. */
   readonly untilAskedToEnd: () => Promise<void>;
+  /** All of standard input, to its end. */
+  readonly readInput: () => string;
 }
 
 const ROLES = ['all', 'gateway', 'worker', 'control'];
@@ -43,7 +47,15 @@ interface ConfigOption {
   readonly config?: string;
 }
 
-function program({ out, err, env, cwd, untilAskedToEnd }: Surroundings, roles: RoleTable): Command {
+interface HashOption {
+  readonly token?: true;
+  readonly max?: string;
+}
+
+function program(
+  { out, err, env, cwd, untilAskedToEnd, readInput }: Surroundings,
+  roles: RoleTable,
+): Command {
   const usher = new Command('usher')
     .description('Answers streaming servers: may this viewer play this channel?')
     .version(usherVersion(), '-v, --version')
@@ -66,8 +78,9 @@ function program({ out, err, env, cwd, untilAskedToEnd }: Surroundings, roles: R
   const config = usher.command('config').description('check or show the configuration');
   withConfig(config.command('check'))
     .description('say what is wrong, with file and line')
-    .action((argv: ConfigOption) => {
+    .action(async (argv: ConfigOption) => {
       const { config: found, path, warnings } = loadConfig({ argv, env, cwd });
+      await checkRuleFiles(found);
       if (warnings.length > 0) out(`Probably not meant:\n${indent(warnings)}\n`);
       const counts = (['edges', 'backends', 'groups', 'routes'] as const).map(
         (key) => `${Object.keys(found[key]).length} ${key}`,
@@ -80,6 +93,17 @@ function program({ out, err, env, cwd, untilAskedToEnd }: Surroundings, roles: R
       out(stringify(maskConfig(loadConfig({ argv, env, cwd }).config)));
     });
 
+  usher
+    .command('hash')
+    .argument('<name>', 'the login, or whose token it is')
+    .option('--token', 'a static token instead of a password')
+    .option('--max <devices>', 'so many devices at once')
+    .description('print a line for rules.users; reads the password from standard input')
+    .action((name: string, { token, max }: HashOption) => {
+      const secret = readInput().replace(/\r?\n$/, '');
+      const line = accountLine({ name, secret, kind: token === true ? 'token' : 'password', max });
+      out(`${line}\n`);
+    });
   usher
     .command('demo-backend')
     .description('run the demo backend alone, on all addresses: it lets in token=123')
@@ -94,6 +118,12 @@ function program({ out, err, env, cwd, untilAskedToEnd }: Surroundings, roles: R
     .description('print the version')
     .action(() => out(`${usherVersion()}\n`));
   return usher;
+}
+
+/** What rules read is looked through as at a start: lists, databases, keys. */
+async function checkRuleFiles(config: Config): Promise<void> {
+  const clock = { monotonic: () => performance.now(), now: () => Date.now() };
+  await createRules(config, { clock, log: silentLog, isDry: true });
 }
 
 async function ended(started: Started, untilAskedToEnd: () => Promise<void>): Promise<void> {

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
 import { runCommand } from './cli.js';
 import { ROLES } from './compose.js';
 import { untilSignal } from './signals.js';
@@ -21,6 +22,7 @@ const code = await runCommand(
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     untilAskedToEnd: () => asked,
+    readInput: () => readFileSync(0, 'utf8'),
   },
   ROLES,
 );

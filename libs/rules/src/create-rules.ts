@@ -40,6 +40,8 @@ export interface RulesParts {
   readonly random?: Random;
   /** Between two looks whether a file has changed, ms; default 2 s. */
   readonly lookEvery?: number;
+  /** Only sees whether all files can be used: nothing is fetched or watched. */
+  readonly isDry?: boolean;
 }
 
 export interface RunningRules extends Rules {
@@ -106,8 +108,10 @@ class Building {
   }
 
   run(chains: readonly (RuleChain | undefined)[]): RunningRules {
-    this.#files.start(this.parts.lookEvery ?? LOOK_MS);
-    for (const keys of this.#remote.values()) keys.start();
+    if (this.parts.isDry !== true) {
+      this.#files.start(this.parts.lookEvery ?? LOOK_MS);
+      for (const keys of this.#remote.values()) keys.start();
+    }
     const version = (): number => this.#version;
     return {
       get version() {

@@ -14,13 +14,15 @@ export interface AccountLine {
   /** The password, or the static token. */
   readonly secret: string;
   readonly kind: 'password' | 'token';
+  /** So many devices at once, as it was written. */
+  readonly max?: string;
 }
 
 /**
  * The line for a login or a static token, as `rules.users` reads it.
  * @throws RangeError where name or secret cannot be used
  */
-export function accountLine({ name, secret, kind }: AccountLine): string {
+export function accountLine({ name, secret, kind, max }: AccountLine): string {
   const length = Buffer.byteLength(secret);
   if (length === 0 || length > MAX_PASSWORD)
     throw new RangeError(`a password has 1 to ${MAX_PASSWORD} bytes`);
@@ -31,7 +33,9 @@ export function accountLine({ name, secret, kind }: AccountLine): string {
   }
   const line = `${name}:${kind === 'token' ? tokenHash(secret) : passwordHash(secret)}`;
   if (!isAccount(line)) throw new RangeError('a name has 1 to 64 characters, no white space and no colon');
-  return line;
+  const capped = max === undefined ? line : `${line} max=${max}`;
+  if (!isAccount(capped)) throw new RangeError('so many devices at once: 1 to 250');
+  return capped;
 }
 
 function isAccount(line: string): boolean {
