@@ -15,6 +15,7 @@ import {
   type Asking,
   type CheckContext,
 } from '#usher/decisions';
+import type { Holds, Rules } from '#usher/domain';
 import { limitRows, nodeLimits, switchSentence, type ClusterNode } from '#usher/node';
 import {
   CheckMetrics,
@@ -24,14 +25,16 @@ import {
   type HealthContribution,
   type Metrics,
 } from '#usher/observe';
-import { SessionsWebhook } from '#usher/sessions';
+import { SessionsWebhook, VisitStore } from '#usher/sessions';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { checkEvents } from './check-events.js';
 import { CheckDoor } from './door/check-door.js';
 import { checkIds } from './door/check-ids.js';
 import { closeEdgeServer, createEdgeServer } from './door/edge-server.js';
+import { GistMemory } from './door/gist-memory.js';
 import { Memory } from './door/memory.js';
 import type { ReplyStyle } from './door/reply.js';
+import { Visits } from './door/visits.js';
 import { askerReader } from './edges/asker.js';
 import { EdgeDirectory } from './edges/edge-directory.js';
 import { networkTest } from './edges/networks.js';
@@ -109,13 +112,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
 
 /** Everything behind the edges' port. */
 function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
-  const { config, clock, backends, gates, log, holds } = node;
+  const { config, clock, backends, gates, log, holds, rules } = node;
   // No viewer waits for what is written here.
   const { registry } = node.patient;
   const { cacheEntries, knownEntries, knownFor, answerTtl, assumedLife, grace } = config.gateway;
   const checkMetrics = new CheckMetrics(metrics);
   const traits = traitsOf(config);
-  const kept = new KeptDecisions(clock, cacheEntries, holds);
+  const kept = new KeptDecisions(clock, cacheEntries, changing(holds, rules));
   const shared = new SharedAnswers(clock, answerTtl, cacheEntries);
   const known = new KnownMemory(clock, node.patient.known, knownFor, knownEntries);
   const renewals = new HeldRenewals(node.renewals);
@@ -142,6 +145,18 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   });
   const nextId = checkIds(node.random);
   const memory = new Memory(kept, checkMetrics, style, nextId, cacheEntries);
+  const ttls = { grace, denial: answerTtl.deny };
+  const visits = new Visits(clock, new VisitStore(node.redis, node.sealer), cacheEntries);
+  const gists = new GistMemory({
+    clock,
+    kept,
+    visits,
+    metrics: checkMetrics,
+    style,
+    nextId,
+    ttls,
+    entries: cacheEntries,
+  });
   const directory = new EdgeDirectory(config.edges, config.gateway.edgesFrom);
   if (directory.isOpen) {
     log.warn({}, 'no edges are configured: whoever asks from an address in gateway.edgesFrom is one');
@@ -156,7 +171,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   });
   const tellOf = checkEvents(node.events, clock);
   metrics.read(METRICS.whyDropped, () => [{ value: why.dropped }]);
-  metrics.read(METRICS.cacheEntries, () => [{ value: memory.size }]);
+  metrics.read(METRICS.cacheEntries, () => [{ value: memory.size + gists.size }]);
   metrics.read(METRICS.knownViewers, () => [{ value: known.size }]);
   if (limits !== undefined) metrics.read(METRICS.limitReached, () => limitRows(limits.counts));
   metrics.read(METRICS.viewers, () => viewersByStanding(kept.counts));
@@ -184,13 +199,15 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     closed: (edge, body) => webhook.closed(edge, body),
     ended: endedByEdge(node.registry),
     protect: (context, settled) => guard?.note(context, settled),
-    ttls: { grace, denial: answerTtl.deny },
+    ttls,
+    gists,
+    visits,
     backends: traits,
     metrics: checkMetrics,
     strangers: new ThrottledLog(log, clock),
     watch: oneAddressWatch(log),
     askerOf: askerReader(config.gateway.proxies),
-    routeOf: compileRoutes(config),
+    routeOf: compileRoutes(config, rules),
     observeMode: new ObserveMode(clock, asker, registry, traits, { assumedLife }),
     deadline: config.gateway.deadline,
     limits: { requestLine: config.gateway.maxRequestLine, headers: config.gateway.maxHeaders },
@@ -211,7 +228,16 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     kept.generation += 1;
     shared.clear();
   };
-  return { door, memory, kept, known, renewals, limits, why, ledger, forget };
+  return { door, memory, gists, kept, known, renewals, limits, why, ledger, forget };
+}
+
+/** Another number after each change of what is looked at for each check. */
+function changing(holds: Holds, rules: Rules): { readonly version: number } {
+  return {
+    get version() {
+      return holds.version + rules.version;
+    },
+  };
 }
 
 function degradations({ redis, membership, gates, switches }: ClusterNode): string[] {

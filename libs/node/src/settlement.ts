@@ -52,6 +52,8 @@ export function settlement({
   return (check, identity, answer, { unguarded = false, canary = false, unopened = false, renews } = {}) => {
     // What a dialect means that only a later version speaks is known to the gateway that asked.
     if (canary || answer.kind !== 'allow' || !Object.hasOwn(DIALECTS, check.dialect)) return;
+    // Who publishes watches nothing, and is known as nobody who does.
+    if (check.action === 'publish') return;
     const { habit } = DIALECTS[check.dialect];
     const now = clock.now();
     const session = {
@@ -64,9 +66,12 @@ export function settlement({
     const failed = (error: unknown): void =>
       log.debug({ error, id: check.id }, 'a session could not be written; its gateway will');
     // A hold may have come while it was asked.
+    const before = holds.before(factsOf(check, viewerKey, traits.get(answer.backend)));
+    // Whoever was asked about in spite of a protection's hold was spared by it.
     const hold =
-      holds.before(factsOf(check, viewerKey, traits.get(answer.backend))) ??
-      holds.ofUser(namespace, user, viewerKey);
+      before?.origin === 'protection'
+        ? holds.ofUser(namespace, user, viewerKey)
+        : (before ?? holds.ofUser(namespace, user, viewerKey));
     if (!unopened && (unguarded || hold?.effect !== 'refuse')) {
       registry.open(session).catch(failed);
       if (!unguarded) renewals.keep(check, identity, session);

@@ -9,9 +9,11 @@ import type {
   KnownViewers,
   Log,
   Random,
+  Rules,
   SessionRegistry,
 } from '#usher/domain';
 import { traitsOf } from '#usher/decisions';
+import { createRules } from '#usher/rules';
 import { LatencyFamily } from '#usher/observe';
 import { connectionFactory, type ClusterClock, type RedisClient, type Sealer } from '#usher/redis';
 import {
@@ -28,6 +30,7 @@ import { clusterHolds, type ClusterHolds } from './cluster-holds.js';
 import { clusterSwitches, type ClusterSwitches } from './cluster-switches.js';
 import { peersOf, type Role } from './peers.js';
 import { closingNews } from './closing-news.js';
+import { deniedViewers, type DeniedViewer, type DenyViewer } from './denied-viewers.js';
 import { identified } from './identified.js';
 import { patientKnownViewers, patientRegistry } from './patient-writes.js';
 import { renewals, type ClusterRenewals } from './renewals.js';
@@ -77,6 +80,8 @@ export interface ClusterNode {
   readonly known: RedisKnownViewers;
   /** For those who do not wait for their writes: tried again where Redis was too busy. */
   readonly patient: { readonly registry: SessionRegistry; readonly known: KnownViewers };
+  /** What the gateway decides itself; of a worker: nothing. */
+  readonly rules: Rules;
   /** Who is refused, or let in unasked, until a time. */
   readonly holds: ClusterHolds;
   /** Which backends and routes operators took out of use until a time. */
@@ -85,6 +90,8 @@ export interface ClusterNode {
   readonly canaries: ClusterCanaries;
   /** Every process forgets what it keeps of a user: he paid, or was cut off, this minute. */
   readonly refresh: RefreshUser;
+  /** Every process forgets a known viewer whom his backend refuses when it is asked again. */
+  readonly denyViewer: DenyViewer;
   /** Lifecycle events that no script writes. */
   readonly events: EventWriter;
   /** Those of them that are few: they wait while Redis is away. */
@@ -98,9 +105,20 @@ export interface ClusterNode {
   close(): Promise<void>;
 }
 
-/** Joins the cluster. Redis may be away: the node goes on alone and joins when it comes. */
+/** Gateways decide by rules, and control explains them. */
+const READ_RULES: ReadonlySet<Role> = new Set<Role>(['gateway', 'control']);
+const NONE = Object.freeze({ version: 0, ofRoute: () => undefined, close: () => Promise.resolve() });
+
+/**
+ * Joins the cluster. Redis may be away: the node goes on alone and joins when it comes.
+ * @throws ConfigError for a file of rules that cannot be used; nothing is left running then
+ */
 export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   const { config, log, id, host, version, roles, random, redis, clock, sealer } = options;
+  // First: a list that cannot be read stops the start.
+  const rules = roles.some((role) => READ_RULES.has(role))
+    ? await createRules(config, { clock, log, random })
+    : NONE;
   const open = connectionFactory(config.redis);
   const connect: ConnectionFactory = (role) =>
     open({ ...BUS_REDIS_OPTIONS, connectionName: `usher-${id}-${role}` });
@@ -142,6 +160,8 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   });
   const onRefreshed = (refreshed: RefreshedUser): void => news.refreshed(refreshed);
   const refresh = userRefresh({ config, redis, bus, clock, onRefreshed });
+  const onDenied = (denied: DeniedViewer): void => news.denied(denied);
+  const denyViewer = deniedViewers({ redis, known, shards, bus, clock, onDenied });
   const identities = identified();
   const tellTurn = breakerEvents(owed);
   const tellOfGuard = suspicionEvents({ events: owed, clock, by: id });
@@ -227,10 +247,12 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     registry,
     known,
     patient,
+    rules,
     holds,
     switches,
     canaries,
     refresh,
+    denyViewer,
     events,
     owed,
     renewals: renewed,
@@ -243,7 +265,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
       switches.stop();
       canaries.stop();
       await membership.leave();
-      await bus.close();
+      await Promise.all([bus.close(), rules.close()]);
       await Promise.all([...adapters.values()].map((adapter) => adapter.close()));
     },
   };

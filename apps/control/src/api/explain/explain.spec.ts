@@ -300,7 +300,7 @@ describe('POST /explain', () => {
     [{}, /a check needs url, query, channel or path/],
     [{ channel: 'a001' }, /edge: one of astra-1, alta-1/],
     [{ url: 'nonsense', edge: 'astra-1' }, /url: no address/],
-    [{ channel: 'a001', edge: 'astra-1', dialect: 'flussonic' }, /dialect: one of astra, alta/],
+    [{ channel: 'a001', edge: 'astra-1', dialect: 'morse' }, /dialect: one of astra, alta/],
     [{ channel: 'a001', edge: 'astra-1', token: 'x' }, /token: unknown; allowed: url, edge/],
   ])('says what is wrong with %j', async (body, says) => {
     expect(await call(body)).toMatchObject({ status: 422, body: { detail: expect.stringMatching(says) } });

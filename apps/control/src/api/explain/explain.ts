@@ -3,6 +3,7 @@ import {
   identify,
   isRunning,
   KnownMemory,
+  RULES_NAMESPACE,
   StandIn,
   switchedAnswer,
   switchOn,
@@ -13,7 +14,16 @@ import {
   type Route,
   type TraitsByBackend,
 } from '#usher/decisions';
-import type { BackendAnswer, Decision, Hold, KnownViewers, Session, UnavailableAnswer } from '#usher/domain';
+import {
+  readable,
+  type BackendAnswer,
+  type Decision,
+  type Hold,
+  type KnownViewers,
+  type RuleChain,
+  type Session,
+  type UnavailableAnswer,
+} from '#usher/domain';
 import type { RedisSessionRegistry } from '#usher/sessions';
 import type { ControlNode } from '../../control-node.js';
 import { failModeText } from '../cluster/backend-view.js';
@@ -23,7 +33,10 @@ import type { ReadCheck } from './asked-check.js';
 import { decides, passes, type Rung } from './rung.js';
 
 export interface ExplainParts {
-  readonly node: Pick<ControlNode, 'config' | 'clock' | 'holds' | 'switches' | 'gates' | 'adapters'>;
+  readonly node: Pick<
+    ControlNode,
+    'config' | 'clock' | 'rules' | 'holds' | 'switches' | 'gates' | 'adapters'
+  >;
   readonly registry: Pick<RedisSessionRegistry, 'find'>;
   readonly known: Pick<KnownViewers, 'find'>;
 }
@@ -64,7 +77,7 @@ class Walk {
     this.#backends = traitsOf(config);
     const { givenSessionId, byHand: _, lacksCredentials: __, ...facts } = read.facts;
     const unidentified = { ...facts, id: 'explained', edge: read.edge, dialect: read.dialect.name };
-    const route = compileRoutes(config)(unidentified);
+    const route = compileRoutes(config, parts.node.rules)(unidentified);
     this.context = {
       ...identify(unidentified, givenSessionId, route, this.#backends),
       route,
@@ -94,6 +107,8 @@ class Walk {
     if (held !== undefined) return held;
     if (route.isGap === true) return this.#standIns(noRoute(), this.context);
     const { target } = route;
+    const ruled = await this.#ruled(route.rules);
+    if (ruled !== undefined) return ruled;
     if (target === undefined) return this.#say('rule', PUBLIC, 'The route has access: public.');
     this.rungs.push(
       passes('cache', 'This cannot be seen from here.', 'Each gateway keeps what it answered by itself.'),
@@ -124,7 +139,7 @@ class Walk {
     return undefined;
   }
 
-  #route({ isGap, target, mode, backends, failMode, maxDevices }: Route): void {
+  #route({ isGap, target, isPublic, mode, backends, failMode, maxDevices }: Route): void {
     if (isGap === true) {
       this.rungs.push(
         passes(
@@ -135,7 +150,7 @@ class Walk {
       );
       return;
     }
-    const to = target === undefined ? 'nobody: access is public' : target;
+    const to = target ?? (isPublic === true ? 'nobody: access is public' : 'nobody: its rules decide');
     const members = backends.length > 1 ? ` (${backends.join(', ')})` : '';
     const cap = maxDevices === undefined ? '' : `, at most ${maxDevices} devices of one user at once`;
     const observed =
@@ -162,6 +177,28 @@ class Walk {
       return undefined;
     }
     return this.#byHold(hold);
+  }
+
+  /** What the gateway decides itself. */
+  async #ruled(rules: RuleChain | undefined): Promise<Verdict | undefined> {
+    if (rules === undefined) return undefined;
+    const { check } = this.context;
+    const outcome = rules.refusal(check) ?? (await rules.decide(check));
+    if (outcome.kind === 'pass') {
+      this.rungs.push(
+        passes('rule', 'No rule of the route decides.', 'What the rules leave open is asked about.'),
+      );
+      return undefined;
+    }
+    if (outcome.kind === 'deny') {
+      const { reason } = outcome;
+      return this.#say('rule', { allow: false, source: 'rule', reason }, `The rule ${outcome.rule} refuses.`);
+    }
+    const { user } = outcome;
+    const held = user === undefined ? undefined : this.#heldUser({ namespace: RULES_NAMESPACE, user });
+    if (held !== undefined) return held;
+    const named = user === undefined ? '' : ` and names ${readable(user)}`;
+    return this.#say('rule', RULED_IN, `The rule ${outcome.rule} lets in${named}.`);
   }
 
   /** Once the user is named. */
@@ -330,6 +367,7 @@ class Walk {
   }
 }
 
+const RULED_IN = { allow: true, source: 'rule', reason: 'rule-allowed' } as const;
 const PUBLIC = { allow: true, source: 'rule', reason: 'public' } as const;
 const KNOWN = { allow: true, source: 'session', reason: 'session-known' } as const;
 
