@@ -20,6 +20,12 @@ import type { TraitsByBackend } from './traits.js';
 /** What stands in because of us is asked about again soon, ms. */
 const OVERLOAD_KEPT = 5_000;
 
+/**
+ * A token that was refused on a repeated question is good once: its session is asked about no sooner than after so long, ms.
+ * Each such question is a refusal of a viewer whom the backend knows, and many of them look like a backend in trouble.
+ */
+const DENIAL_STANDS = 3_600_000;
+
 /** Of the users that rules name; no backend has this name. */
 export const RULES_NAMESPACE = '_rules';
 
@@ -202,7 +208,8 @@ export class Verdicts {
     };
     this.parts.renewals.hold?.(context.check, context.identity, session);
     const { clock, times } = this.parts;
-    const extended = clock.monotonic() + times.grace;
+    const longer = reason === 'denial-stands' ? Math.max(times.grace, DENIAL_STANDS) : times.grace;
+    const extended = clock.monotonic() + longer;
     const until = session.state === 'unconfirmed' ? extended : this.monotonicUntil(session);
     return { decision, until, standIn: false, session };
   }
