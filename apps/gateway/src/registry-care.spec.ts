@@ -1,6 +1,6 @@
 import { configSchema } from '#usher/config';
 import { KeptDecisions, KnownMemory } from '#usher/decisions';
-import { silentLog, type Check, type Session, type SessionName } from '#usher/domain';
+import { silentLog, type Check, type Session } from '#usher/domain';
 import { openRenewal, renewals, type ClusterNode } from '#usher/node';
 import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
 import { RedisKnownViewers, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
@@ -36,7 +36,9 @@ let registry: RedisSessionRegistry;
 let store: RenewalStore;
 let kept: KeptDecisions;
 let held: HeldRenewals;
-let tellClosed: (names: readonly SessionName[]) => void;
+let known: KnownMemory;
+/** By their kinds. */
+let tell: Map<string, (news: unknown) => void>;
 let care: RegistryCare;
 
 beforeAll(async () => {
@@ -58,16 +60,16 @@ beforeEach(async () => {
   kept = new KeptDecisions(clock, 10);
   const parts = { store, registry, sealer, clock, random: () => 0.5, log: silentLog };
   held = new HeldRenewals(renewals({ ...parts, traits: traits as never }));
-  const known = new RedisKnownViewers(redis, { shards: config.redis.shards, knownFor: 24 * HOUR });
+  const inRedis = new RedisKnownViewers(redis, { shards: config.redis.shards, knownFor: 24 * HOUR });
+  known = new KnownMemory(clock, inRedis, 24 * HOUR, 10);
+  tell = new Map();
   const news = {
-    on: (kind: string, listener: (names: readonly SessionName[]) => void): void => {
-      if (kind === 'closed') tellClosed = listener;
-    },
+    on: (kind: string, listener: (news: unknown) => void) => void tell.set(kind, listener),
   };
-  const node = { redis, registry, known, clock, config, log: silentLog, news };
+  const node = { redis, registry, known: inRedis, clock, config, log: silentLog, news };
   care = registryCare(node as unknown as ClusterNode, {
     kept,
-    known: new KnownMemory(clock, known, 24 * HOUR, 10),
+    known,
     renewals: held,
     forget: () => undefined,
   });
@@ -174,6 +176,14 @@ describe('a session that was revoked and closed, of which this gateway did not h
   });
 });
 
+it('a known viewer whom his backend refuses when it is asked again is forgotten', async () => {
+  const viewerKey = 'v'.repeat(26);
+  const grant = { user: 'anna', sessionName: '', authorizedUntil: 0 };
+  known.rememberHere('portal', viewerKey, identity.fingerprint, grant);
+  tell.get('denied')!({ backend: 'portal', viewerKey, user: 'anna', at: clock.now() });
+  expect(known.isKnown('portal', viewerKey)).toBe(false);
+});
+
 describe('the questions of sessions that are asked about again', () => {
   it('are given back to a Redis that came back empty, sealed', async () => {
     const session = sessionOf();
@@ -231,7 +241,7 @@ describe('the questions of sessions that are asked about again', () => {
     held.hold(check, identity, session);
     expect(held.size).toBe(1);
     expect(held.offer(sessionOf({ fingerprint: 'another' }))).toBeUndefined();
-    tellClosed([session]);
+    tell.get('closed')!([session]);
     expect(held.size).toBe(0);
     held.hold(check, identity, sessionOf({ authorizedUntil: 0 }));
     held.hold(check, identity, sessionOf({ backend: 'other' }));

@@ -75,6 +75,9 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
   news.on('closed', (names) => {
     for (const name of names) forgetSession(held, name);
   });
+  news.on('denied', ({ backend, viewerKey, user, at }) =>
+    held.known.forgetViewer(backend, viewerKey, user, at),
+  );
   news.on('breaker', (backend, now) => {
     if (now.state === 'closed') held.kept.dropStandIns(backend);
   });

@@ -44,3 +44,20 @@ describe('known viewers that are offered back to Redis', () => {
     expect(offered.toSorted()).toEqual(keys.toSorted());
   });
 });
+
+describe('a known viewer who is refused', () => {
+  it('is forgotten as the user who is refused, unless he was allowed since', () => {
+    const { clock, known, allow } = memoryOf();
+    allow('anna');
+    const at = clock.now();
+    known.forgetViewer('portal', 'anna', 'bob', at);
+    known.forgetViewer('billing', 'anna', 'anna', at);
+    expect(known.isKnown('portal', 'anna')).toBe(true);
+    known.forgetViewer('portal', 'anna', 'anna', at);
+    expect(known.isKnown('portal', 'anna')).toBe(false);
+    clock.advance(1);
+    allow('anna');
+    known.forgetViewer('portal', 'anna', 'anna', at);
+    expect(known.isKnown('portal', 'anna')).toBe(true);
+  });
+});

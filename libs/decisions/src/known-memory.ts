@@ -80,6 +80,13 @@ export class KnownMemory implements KnownViewers {
     return forgotten;
   }
 
+  /** Forgets one viewer as this user, in this process, unless he was allowed after `at` (cluster time, ms). */
+  forgetViewer(backend: string, viewerKey: string, user: string, at: number): void {
+    const name = `${backend}/${viewerKey}`;
+    const viewer = this.local.peek(name);
+    if (viewer?.user === user && viewer.allowedAt <= at) this.local.delete(name);
+  }
+
   /**
    * Every grant that is remembered here, for a Redis that came back empty; with `allowedSince` (cluster time, ms) only
    * those of viewers allowed since: Redis takes an offer for an allow of now, and nobody may stay known by that alone.

@@ -3,6 +3,7 @@ import type { BreakerRecord, Suspicion } from '#usher/backends';
 import type { Log, SessionName } from '#usher/domain';
 import type { SwitchChange } from '#usher/sessions';
 import { switchSentence } from './cluster-switches.js';
+import type { DeniedViewer } from './denied-viewers.js';
 import type { RefreshedUser } from './user-refresh.js';
 
 interface News {
@@ -16,6 +17,8 @@ interface News {
   switched: [change: SwitchChange];
   /** What is kept of this user is to be forgotten. */
   refreshed: [refreshed: RefreshedUser];
+  /** This viewer is refused when his backend is asked again: he is known no more. */
+  denied: [denied: DeniedViewer];
   /** Sessions ended, in whichever process that was noticed. */
   closed: [names: readonly SessionName[]];
   /** Events of the control stream were lost: what they tell about is to be read again. */
@@ -69,6 +72,10 @@ export class Announcer {
 
   refreshed(refreshed: RefreshedUser): void {
     this.emitter.emit('refreshed', refreshed);
+  }
+
+  denied(denied: DeniedViewer): void {
+    this.emitter.emit('denied', denied);
   }
 
   closed(names: readonly SessionName[]): void {
