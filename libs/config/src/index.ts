@@ -31,6 +31,7 @@ export type {
   CanaryConfig,
   Config,
   EdgeConfig,
+  ForwardConfig,
   GatewayConfig,
   GroupConfig,
   GuardConfig,

@@ -705,6 +705,7 @@ export type GatewayConfig = Config['gateway'];
 export type WebhookConfig = z.output<typeof webhookSchema>;
 export type AdminTokenConfig = z.output<typeof adminTokenSchema>;
 export type EdgeConfig = z.output<typeof edgeSchema>;
+export type ForwardConfig = EdgeConfig['forward'];
 export type BackendConfig = z.output<typeof backendSchema>;
 export type BreakerConfig = z.output<typeof breakerSchema>;
 export type GuardConfig = z.output<typeof guardSchema>;

@@ -6,6 +6,7 @@ import {
   queryParameter,
   viewerKeyOf,
   type Check,
+  type FingerprintParts,
   type Identity,
 } from '#usher/domain';
 import type { Route } from './routes.js';
@@ -42,7 +43,7 @@ function traits(name: string, backend: BackendConfig): BackendTraits {
 }
 
 /** A Check that lacks only its session id. */
-export type Unidentified = Omit<Check, 'sessionId' | 'sessionGiven'>;
+export type Unidentified = Omit<Check, 'sessionId' | 'sessionGiven'> & Pick<FingerprintParts, 'place'>;
 
 export interface Identified {
   readonly check: Check;

@@ -11,6 +11,8 @@ export interface EdgeRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** As it came, 64 KiB at most; empty where none did. */
   readonly body: Buffer;
+  /** X-Forwarded-For as the edge itself sent it: without what load balancers of ours appended. None: the header counts. */
+  readonly forwardedFor?: string;
   /** The asking connection's address: stands in for the viewer's where the edge names none (a plain curl). */
   readonly remoteAddress: string;
 }
@@ -21,8 +23,20 @@ export interface EdgeFacts extends Omit<Check, 'id' | 'edge' | 'dialect' | 'sess
   readonly givenSessionId: string;
   /** No header of the dialect was there: somebody tries it by hand, and is told more. */
   readonly byHand?: boolean;
+  /** What is asked about, where one channel's name may stand at several places: part of the fingerprint. */
+  readonly place?: string;
+  /** The edge asks about each request, and not each shows the viewer's credentials. */
+  readonly visit?: Visit;
   /** The viewer was not asked for his credentials yet: whom a backend would be asked about is asked for them. */
   readonly lacksCredentials?: boolean;
+}
+
+/** One viewer at one place: what shows no credentials goes on with the session of what did. */
+export interface Visit {
+  /** Who this is, as far as can be told without credentials. */
+  readonly who: string;
+  /** This request shows credentials. */
+  readonly isShown: boolean;
 }
 
 /** What an edge wants of us. */
@@ -31,7 +45,12 @@ export type EdgeQuestion =
   /** Sessions of these ids ended. */
   | { readonly kind: 'ended'; readonly sessionIds: readonly string[]; readonly answer: EdgeAnswer }
   /** Nothing to decide: the dialect answers it by itself. */
-  | { readonly kind: 'answered'; readonly answer: EdgeAnswer };
+  | {
+      readonly kind: 'answered';
+      readonly answer: EdgeAnswer;
+      /** The edge is set up wrongly: what to do about it, for the log. */
+      readonly complaint?: string;
+    };
 
 /** What goes back to the edge. Header names and values are safe to write as they are. */
 export interface EdgeAnswer {
@@ -54,6 +73,13 @@ export interface Dialect {
   readonly complete?: (facts: EdgeFacts) => EdgeFacts;
   /** `facts`: what was asked about. */
   readonly render: (decision: Decision, facts: EdgeFacts) => EdgeAnswer;
+  /**
+   * For edges that ask about each request: what of it counts, in one text. Requests of one edge with one gist are one
+   * question. Quick, for it is read for each of them; undefined: read it as a whole. Without the body.
+   */
+  readonly gist?: (request: EdgeRequest) => string | undefined;
+  /** The header of an answer that holds `Decision.edgeTtl`. */
+  readonly ttlHeader?: string;
 }
 
 /** A wire protocol, for any edge. */

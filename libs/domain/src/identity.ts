@@ -26,7 +26,10 @@ export function digest(...parts: readonly string[]): string {
 }
 
 /** What the fingerprint is made of, known before the session id is. */
-export type FingerprintParts = Pick<Check, 'query' | 'ip' | 'channel' | 'userAgent' | 'path'>;
+export type FingerprintParts = Pick<Check, 'query' | 'ip' | 'channel' | 'userAgent' | 'path'> & {
+  /** Where it is, of channels that have their names at several places. */
+  readonly place?: string;
+};
 
 /**
  * What makes two checks the same question of the same viewer: credential, IP and channel, plus the user agent where
@@ -34,7 +37,10 @@ export type FingerprintParts = Pick<Check, 'query' | 'ip' | 'channel' | 'userAge
  */
 export function fingerprintOf(parts: FingerprintParts, credential: string, sessionGiven: boolean): string {
   const channel = parts.channel === '' ? parts.path : parts.channel;
-  return digest('fingerprint', credential, parts.ip, channel, sessionGiven ? '' : parts.userAgent);
+  const userAgent = sessionGiven ? '' : parts.userAgent;
+  return parts.place === undefined
+    ? digest('fingerprint', credential, parts.ip, channel, userAgent)
+    : digest('fingerprint', credential, parts.ip, channel, userAgent, parts.place);
 }
 
 /** A missing session id: derived from dialect, edge and fingerprint. Never refused. */

@@ -47,6 +47,8 @@ export { SuspectCounts, USERS_AT } from './protection/suspects.js';
 export type { Counted, Seen } from './protection/suspects.js';
 export { SwitchMemory } from './switches/switch-memory.js';
 export type { SwitchChange } from './switches/switch-memory.js';
+export { VisitStore } from './visits/visit-store.js';
+export type { ShownBefore } from './visits/visit-store.js';
 export { SwitchTable } from './switches/switch-table.js';
 export type { NewSwitch, SwitchTime } from './switches/switch-table.js';
 export { TimedFollower } from './timed/timed-follower.js';

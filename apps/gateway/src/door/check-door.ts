@@ -11,14 +11,17 @@ import {
   type TraitsByBackend,
   type Unidentified,
 } from '#usher/decisions';
-import { BadRequest, type EdgeFacts } from '#usher/dialects';
+import { BadRequest, type EdgeAnswer, type EdgeFacts } from '#usher/dialects';
 import type { Check, Clock, DialectName, Log } from '#usher/domain';
 import type { CheckMetrics, ThrottledLog } from '#usher/observe';
-import type { AskerOf } from '../edges/asker.js';
+import type { ShownBefore } from '#usher/sessions';
+import type { Asker, AskerOf } from '../edges/asker.js';
 import type { EdgeDirectory, KnownEdge } from '../edges/edge-directory.js';
 import { edgeTtl, type EdgeTtls } from './edge-ttl.js';
+import type { GistMemory } from './gist-memory.js';
 import type { Memory } from './memory.js';
 import { flatHeaders, writeAnswer, writeExplained, writeProblem, type ReplyStyle } from './reply.js';
+import { Visits, type Visit } from './visits.js';
 
 export interface CheckDoorParts {
   readonly clock: Clock;
@@ -35,6 +38,8 @@ export interface CheckDoorParts {
   readonly observeMode: ObserveMode;
   readonly kept: KeptDecisions;
   readonly memory: Memory;
+  readonly gists: GistMemory;
+  readonly visits: Visits;
   readonly metrics: CheckMetrics;
   readonly style: ReplyStyle;
   readonly nextId: () => string;
@@ -83,7 +88,8 @@ export class CheckDoor {
       return writeProblem(response, 431, `the headers are larger than ${limits.headers} bytes`);
     }
     const { path, query } = split(url);
-    const edge = directory.resolve(path, this.asker(request));
+    const asker = this.asker(request);
+    const edge = directory.resolve(path, asker.address);
     if (edge.kind === 'unknown') {
       this.parts.strangers.warn(edge.sentence, { reason: 'unknown-edge' }, edge.sentence);
       return writeProblem(response, 403, edge.sentence);
@@ -93,7 +99,7 @@ export class CheckDoor {
       return writeProblem(response, 405, `this address is asked with ${[...methods].join(' or ')}`);
     }
     if (edge.action === 'closed') return this.sessionsClosed(response, edge, body);
-    await this.asked(request, response, edge, query, body);
+    await this.asked(request, response, edge, query, body, asker);
   }
 
   private async asked(
@@ -102,14 +108,26 @@ export class CheckDoor {
     edge: KnownEdge,
     query: string,
     body: Buffer,
+    asker: Asker,
   ): Promise<void> {
-    const { clock, style, nextId } = this.parts;
+    const { clock, style, nextId, gists } = this.parts;
     const arrived = clock.monotonic();
     const { method = '', headers } = request;
-    const asker = this.asker(request);
-    const asked = edge.dialect.parse({ method, path: edge.rest, query, headers, body, remoteAddress: asker });
+    const remoteAddress = asker.address;
+    const forwardedFor = forwardedByEdge(edge, asker);
+    const asked = edge.dialect.parse({
+      method,
+      path: edge.rest,
+      query,
+      headers,
+      body,
+      forwardedFor,
+      remoteAddress,
+    });
+    if (edge.dialect.gist !== undefined && !asker.isProxied) gists.learn(request, edge);
     if (asked.kind === 'check') return this.check(request, response, edge, asked.facts, arrived);
     if (asked.kind === 'ended') await this.settled(edge, this.parts.ended(edge.name, asked.sessionIds));
+    if (asked.kind === 'answered' && asked.complaint !== undefined) this.complain(edge, asked.complaint);
     writeAnswer(response, style, asked.answer, flatHeaders(asked.answer), 'rule', nextId());
   }
 
@@ -120,12 +138,11 @@ export class CheckDoor {
     facts: EdgeFacts,
     arrived: number,
   ): Promise<void> {
-    const { clock, memory, metrics, style, nextId, ttls } = this.parts;
+    const { clock, metrics, style, nextId, ttls } = this.parts;
     const { type, dialect } = edge;
-    const context = this.contextOf(facts, edge, nextId(), arrived);
     this.parts.watch(edge.name, facts.ip);
-    const settled = await this.decide(context);
-    const { decision, kept } = settled;
+    const { context, settled, visit } = await this.found(facts, edge, nextId(), arrived);
+    const { decision } = settled;
     metrics.count(type.name, decision.allow, decision.source);
     metrics.rung(decision.source).observe(clock.monotonic() - arrived);
     this.record(context.check, settled);
@@ -138,7 +155,69 @@ export class CheckDoor {
     if (facts.byHand) return writeExplained(response, style, answer, decision, context.check.id);
     writeAnswer(response, style, answer, flatHeaders(answer), decision.source, context.check.id);
     // Only what could be written is written again: nobody would catch it there.
-    if (kept !== undefined && type.isRemembered) memory.keep(request, type.name, kept, answer);
+    this.remember(request, edge, facts, settled, answer, visit);
+  }
+
+  /** What is remembered of an answer that a token changes at once would outlive the token's coming. */
+  private remember(
+    request: IncomingMessage,
+    { type, dialect }: KnownEdge,
+    facts: EdgeFacts,
+    { decision, kept }: Settled,
+    answer: EdgeAnswer,
+    visit: Visit | undefined,
+  ): void {
+    const { memory, gists } = this.parts;
+    if (kept === undefined) return;
+    if (type.isRemembered) memory.keep(request, type.name, kept, answer);
+    const isShown = facts.visit?.isShown === true;
+    if (dialect.gist !== undefined && (isShown || decision.allow)) gists.keep(request, kept, answer, visit);
+  }
+
+  /** Decides about it: where it shows no credentials, with those that its viewer showed before. */
+  private async found(facts: EdgeFacts, edge: KnownEdge, id: string, arrived: number): Promise<Found> {
+    const { visits } = this.parts;
+    const key = Visits.keyOf(edge.name, facts);
+    const asItIs = async (): Promise<Found> => {
+      const context = this.contextOf(facts, edge, id, arrived);
+      return { context, settled: await this.decide(context), visit: undefined };
+    };
+    if (key === undefined) return asItIs();
+    if (facts.visit?.isShown === true) {
+      const found = await asItIs();
+      const isOpen = found.settled.decision.allow && found.settled.kept?.session !== undefined;
+      return { ...found, visit: isOpen ? visits.note(key, facts, edge.follow) : undefined };
+    }
+    const goOn = (shown: readonly ShownBefore[]): Promise<Found | undefined> =>
+      this.goneOn(facts, edge, id, arrived, key, shown);
+    const gone = (await goOn(visits.here(key))) ?? (await goOn(await visits.elsewhere(key)));
+    if (gone !== undefined) return gone;
+    const alone = await asItIs();
+    if (alone.settled.decision.allow) return alone;
+    // His token may have come to another gateway a moment ago.
+    return (await goOn(await visits.elsewhere(key))) ?? alone;
+  }
+
+  /** It goes on as the session of the first of these that may; undefined: there are none. */
+  private async goneOn(
+    facts: EdgeFacts,
+    edge: KnownEdge,
+    id: string,
+    arrived: number,
+    key: string,
+    shown: readonly ShownBefore[],
+  ): Promise<Found | undefined> {
+    const { visits } = this.parts;
+    let last: Found | undefined;
+    for (const before of shown) {
+      const context = this.contextOf({ ...facts, ...before }, edge, id, arrived);
+      const settled = await this.decide(context);
+      const { allow, because } = settled.decision;
+      last = { context, settled, visit: allow ? visits.note(key, before, edge.follow) : undefined };
+      if (allow) return last;
+      if (because === undefined) visits.forget(key, before);
+    }
+    return last;
   }
 
   private contextOf(facts: EdgeFacts, edge: KnownEdge, id: string, arrived: number): CheckContext {
@@ -182,7 +261,13 @@ export class CheckDoor {
     });
   }
 
-  private asker(request: IncomingMessage): string {
+  /** Said now and then: the edge's operator has to do something about it. */
+  private complain({ name }: KnownEdge, complaint: string): void {
+    const key = `${name}: ${complaint}`;
+    this.parts.strangers.warn(key, { edge: name, reason: 'misconfigured-edge' }, key);
+  }
+
+  private asker(request: IncomingMessage): Asker {
     const forwarded = request.headers['x-forwarded-for'];
     return this.parts.askerOf(request.socket.remoteAddress ?? '', String(forwarded ?? ''));
   }
@@ -199,10 +284,25 @@ export class CheckDoor {
   }
 }
 
+/** What was decided about a request, and as whose. */
+interface Found {
+  readonly context: CheckContext;
+  readonly settled: Settled;
+  readonly visit: Visit | undefined;
+}
+
+/**
+ * Behind a load balancer of ours the hops before the edge's own are its words; but only where the edge is known by its
+ * address: else a proxy that is listed as a load balancer by mistake would have its viewers name their addresses.
+ */
+function forwardedByEdge(edge: KnownEdge, { address, forwardedFor, isProxied }: Asker): string {
+  return isProxied && !edge.isAddress(address) ? '' : forwardedFor;
+}
+
 /** Field by field: as copies of each other checks cost several times as much (measured). */
 function unidentified(facts: EdgeFacts, id: string, edge: string, dialect: DialectName): Unidentified {
   const { channel, ip, path, userAgent, host, origin, query } = facts;
-  const { action, token, authorization, referer, protocol } = facts;
+  const { action, token, authorization, referer, protocol, place } = facts;
   return {
     id,
     edge,
@@ -219,6 +319,7 @@ function unidentified(facts: EdgeFacts, id: string, edge: string, dialect: Diale
     authorization,
     referer,
     protocol,
+    place,
   };
 }
 

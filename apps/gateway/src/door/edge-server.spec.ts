@@ -5,6 +5,7 @@ import { ConsoleLogger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { CheckDoor } from './check-door.js';
 import { closeEdgeServer, createEdgeServer } from './edge-server.js';
+import type { GistMemory } from './gist-memory.js';
 import type { Memory } from './memory.js';
 
 /** An edges' port whose door answers 200 when it is told to. */
@@ -24,6 +25,7 @@ describe('the edges’ port, while it closes,', () => {
     app = await createEdgeServer({
       door: { answer } as unknown as CheckDoor,
       memory: { answer: () => false } as unknown as Memory,
+      gists: { answer: () => false } as unknown as GistMemory,
       logger: new ConsoleLogger({ logLevels: ['error'] }),
       maxHead: 16_384,
       maxRequestLine: 8_192,

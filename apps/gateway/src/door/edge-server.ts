@@ -7,6 +7,7 @@ import type { FastifyServerOptions } from 'fastify';
 import type { NetworkTest } from '../edges/networks.js';
 import { CheckDoor } from './check-door.js';
 import { CheckController } from './check.controller.js';
+import type { GistMemory } from './gist-memory.js';
 import type { Memory } from './memory.js';
 import { acceptProxyProtocol } from './proxy-protocol.js';
 
@@ -22,6 +23,7 @@ const MAX_BODY = 64 * 1024;
 export interface EdgeServerOptions {
   readonly door: CheckDoor;
   readonly memory: Memory;
+  readonly gists: GistMemory;
   readonly logger: LoggerService;
   /** Request line and headers together, bytes. */
   readonly maxHead: number;
@@ -84,12 +86,13 @@ export async function closeEdgeServer(app: NestFastifyApplication, patience: num
 }
 
 function inFront(
-  { memory, maxHead, proxyProtocolFrom }: EdgeServerOptions,
+  { memory, gists, maxHead, proxyProtocolFrom }: EdgeServerOptions,
   handler: RequestListener,
 ): Server {
   const server = createServer(
     { maxHeaderSize: maxHead, keepAliveTimeout: KEEP_ALIVE },
     (request, response) => {
+      if (gists.answer(request, response)) return;
       if (request.method === 'GET' && memory.answer(request, response)) return;
       handler(request, response);
     },

@@ -81,7 +81,7 @@ describe('behind load balancers the last hop that is no listed proxy is the edge
     ['192.0.2.1', '10.0.0.7', '192.0.2.1'],
     ['10.9.0.1', '', '10.9.0.1'],
   ])('%s with X-Forwarded-For %p is %s', (remote, forwarded, expected) => {
-    expect(asker(remote, forwarded)).toBe(expected);
+    expect(asker(remote, forwarded).address).toBe(expected);
   });
 
   it('a setting that is no network is refused with its name', () => {

@@ -15,8 +15,12 @@ export interface KnownEdge {
   readonly action: EdgeAction;
   /** What stands behind the dialect's name in the path, `/` first; else empty. */
   readonly rest: string;
+  /** It is one of `edges.<name>.addresses`. */
+  readonly isAddress: NetworkTest;
   /** Milliseconds: it relies on an answer for so long at most. */
   readonly ttl: number;
+  /** Milliseconds: what shows no credentials goes on with a session that was seen within it. */
+  readonly follow: number;
   /** Milliseconds, where the edge gives up earlier than our own deadline. */
   readonly deadline: number | undefined;
 }
@@ -142,10 +146,21 @@ function isSecret(expected: Buffer, given: string): boolean {
   return timingSafeEqual(expected, hashed(given));
 }
 
-function known({ name, config }: Entry, spoken: Spoken, rest: string): KnownEdge {
+function known({ name, config, isAddress }: Entry, spoken: Spoken, rest: string): KnownEdge {
   const { type, dialect, action } = spoken;
   const { ttl, deadline = type.deadline } = config;
-  return { kind: 'edge', name, type, dialect, action, rest, ttl, deadline };
+  return {
+    kind: 'edge',
+    name,
+    type,
+    dialect,
+    action,
+    rest,
+    isAddress,
+    ttl,
+    follow: config.forward.follow,
+    deadline,
+  };
 }
 
 /** Any path is a check there, in the edge's own language. */
