@@ -28,7 +28,7 @@ export const REASONS = {
   'rule-token-channel': 'The token is good, but not for this channel.',
   'rule-token-address': 'The token is good, but not from this address.',
   'rule-login-denied': 'The password is not that of this login.',
-  'rule-busy': 'Too many passwords were waiting to be checked, and this one was not looked at.',
+  'rule-busy': 'Too many passwords or tokens were waiting to be checked, and this one was not looked at.',
   'rule-keys-missing': 'The keys that this token is checked with could not be fetched.',
   'rule-broken': 'A rule failed by a fault of Usher’s own, and refuses.',
   'rule-undecided': 'No rule let this viewer in, and the route asks nobody else.',

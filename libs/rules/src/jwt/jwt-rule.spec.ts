@@ -7,6 +7,7 @@ import { eventually, ManualClock } from '#usher/testing';
 import { SignJWT, type JWTPayload } from 'jose';
 import { asked, KeptLog } from '../for-tests.js';
 import { SecretDigest } from '../secret-digest.js';
+import { Turns } from '../turns.js';
 import { JwtRule } from './jwt-rule.js';
 import { readKeySet, secretKeys, type KeySet } from './key-set.js';
 import { steadyKeys, type KeySource } from './key-source.js';
@@ -52,6 +53,7 @@ function rule(
   settings: Settings = {},
   keys: KeySource | KeySet = readKeySet(jwks(KEY, RSA, ED), 'keys'),
   clock = new ManualClock(NOW * 1000),
+  turns?: Turns,
 ) {
   const config: JwtRuleConfig = {
     algorithms: ['RS256', 'ES256', 'EdDSA'],
@@ -63,7 +65,7 @@ function rule(
     claims: { user: 'sub', sessions: 'sessions', ...settings.claims },
   };
   const source = 'kind' in keys ? steadyKeys({ current: keys }) : keys;
-  return new JwtRule({ config, keys: source, clock, digest: new SecretDigest() });
+  return new JwtRule({ config, keys: source, clock, digest: new SecretDigest(), turns });
 }
 
 async function outcome(
@@ -227,6 +229,19 @@ describe('jwt', () => {
       .setProtectedHeader({ alg: 'ES256' })
       .sign(KEY.privateKey);
     expect(await outcome(jwt, unnamed)).toEqual(ANN);
+  });
+
+  it('keeps some from being verified where too many wait', async () => {
+    let end = (): void => {};
+    const turns = new Turns(1, 1);
+    const held = turns.run(() => new Promise<void>((resolve) => (end = resolve)));
+    const jwt = rule({}, undefined, undefined, turns);
+    const waits = outcome(jwt, await token());
+    expect(await outcome(jwt, await token({ sub: 'bob' }))).toBe('rule-busy');
+    end();
+    await held;
+    expect(await waits).toEqual(ANN);
+    expect(await outcome(jwt, await token({ sub: 'bob' }))).toMatchObject({ user: 'bob' });
   });
 
   it('forgets tokens whose key is gone', async () => {

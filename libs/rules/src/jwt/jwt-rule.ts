@@ -5,6 +5,7 @@ import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose'
 import { Recent } from '../recent.js';
 import { allow, deny, PASS, type CredentialRule } from '../rule.js';
 import type { SecretDigest } from '../secret-digest.js';
+import { Turns } from '../turns.js';
 import { MAX_TOKEN, shownTokens } from '../words/shown-tokens.js';
 import { isForAddress, isForChannel, readClaims, type Claims } from './claims.js';
 import type { KeySet } from './key-set.js';
@@ -17,13 +18,17 @@ const EARLY = deny(RULE, 'rule-token-early');
 const OTHER_CHANNEL = deny(RULE, 'rule-token-channel');
 const OTHER_ADDRESS = deny(RULE, 'rule-token-address');
 const NO_KEYS = deny(RULE, 'rule-keys-missing');
+const BUSY = deny(RULE, 'rule-busy');
 
 /** Three parts in base64url, the last one perhaps empty: then it is refused, and not passed on. */
 const FORM = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
 /** A check waits so long for keys at most, ms: the rest of its time is for others. */
 const WAIT_MS = 800;
 /** Good tokens that are known, and for how long without being shown, ms. */
-const KNOWN = { max: 100_000, ttl: 600_000 };
+const KNOWN = { max: 20_000, ttl: 600_000 };
+/** Signatures that are verified at once, on threads that others need too, and those that wait: some tenths of a second. */
+const AT_ONCE = 4;
+const WAITING = 1_000;
 /** Keys that fit a token which does not name its key. */
 const MAX_TRIED = 8;
 
@@ -32,17 +37,20 @@ export interface JwtRuleParts {
   readonly keys: KeySource;
   readonly clock: Clock;
   readonly digest: SecretDigest;
+  readonly turns?: Turns;
 }
 
 /** JSON Web Tokens. Another kind of token is passed on. */
 export class JwtRule implements CredentialRule {
   readonly name = RULE;
   readonly #known: Recent<Claims>;
+  readonly #turns: Turns;
   /** Those that the known tokens were good with. */
   #keys: KeySet | undefined;
 
   constructor(private readonly parts: JwtRuleParts) {
     this.#known = new Recent(parts.clock, KNOWN.max, KNOWN.ttl);
+    this.#turns = parts.turns ?? new Turns(AT_ONCE, WAITING);
   }
 
   judge(asked: RuleInput): RuleOutcome | Promise<RuleOutcome> {
@@ -94,6 +102,10 @@ export class JwtRule implements CredentialRule {
 
   async #verifiedWith(keys: KeySet | undefined, token: string): Promise<Claims | typeof BAD | 'no key'> {
     if (keys === undefined) return NO_KEYS;
+    return this.#turns.isFull ? BUSY : this.#turns.run(() => this.#verifiedNow(keys, token));
+  }
+
+  async #verifiedNow(keys: KeySet, token: string): Promise<Claims | typeof BAD | 'no key'> {
     try {
       const payload =
         keys.kind === 'secret' ? await this.#bySecret(keys, token) : await this.#byPublicKey(keys, token);

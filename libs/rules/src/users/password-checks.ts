@@ -3,16 +3,17 @@ import type { ScryptHash } from '#usher/config';
 import type { Clock } from '#usher/domain';
 import { Recent } from '../recent.js';
 import type { SecretDigest } from '../secret-digest.js';
+import { Turns } from '../turns.js';
 import type { Login } from '../words/shown-tokens.js';
 import type { LoginAccount } from './account-table.js';
 
 /** Hashings at once in this process: each takes a thread of Node's four, and up to 128 MiB. */
 const AT_ONCE = 2;
-/** Hashings that wait: at 25 ms each, all are done well within a check's deadline. */
+/** Hashings that wait: at 30 ms each, all are done within a check's deadline. */
 const WAITING = 64;
 /** … of them for one login, from one network, and for all logins that nobody has. Else one stranger fills them all. */
 const WAITING_FOR_LOGIN = 2;
-const WAITING_FROM_NETWORK = 8;
+const WAITING_FROM_NETWORK = 32;
 const WAITING_FOR_UNKNOWN = 8;
 /** What a password came to cannot change while its hash is the same; the time bounds how long we know it. */
 const GOOD = { max: 100_000, ttl: 3_600_000 };
@@ -25,9 +26,9 @@ export type Checked = 'good' | 'bad' | 'busy';
 type Hashing = (password: Buffer, hash: ScryptHash) => Promise<Buffer>;
 
 interface Waiting {
+  /** Empty: one that nobody has. */
   readonly login: string;
   readonly network: string;
-  readonly start: () => void;
 }
 
 /**
@@ -38,8 +39,8 @@ export class PasswordChecks {
   readonly #good: Recent<true>;
   readonly #bad: Recent<true>;
   readonly #underWay = new Map<string, Promise<Checked>>();
-  readonly #waiting: Waiting[] = [];
-  #running = 0;
+  readonly #turns = new Turns(AT_ONCE, WAITING);
+  readonly #waiting = new Set<Waiting>();
 
   constructor(
     clock: Clock,
@@ -63,40 +64,33 @@ export class PasswordChecks {
     if (this.#bad.get(question)) return 'bad';
     const same = this.#underWay.get(question);
     if (same !== undefined) return same;
-    const place = isKnown ? `=${login.name}` : '';
-    if (!this.#hasRoom(place, network)) return 'busy';
-    const checked = this.#inTurn(place, network, async (): Promise<Checked> => {
-      const made = await this.hashing(Buffer.from(login.password, 'latin1'), account.hash);
-      const isGood = timingSafeEqual(made, key) && isKnown;
-      (isGood ? this.#good : this.#bad).set(question, true);
-      return isGood ? 'good' : 'bad';
-    }).finally(() => this.#underWay.delete(question));
+    const waiting: Waiting = { login: isKnown ? login.name : '', network };
+    if (!this.#hasRoom(waiting)) return 'busy';
+    this.#waiting.add(waiting);
+    const checked = this.#turns
+      .run(async (): Promise<Checked> => {
+        this.#waiting.delete(waiting);
+        const made = await this.hashing(Buffer.from(login.password, 'latin1'), account.hash);
+        const isGood = timingSafeEqual(made, key) && isKnown;
+        (isGood ? this.#good : this.#bad).set(question, true);
+        return isGood ? 'good' : 'bad';
+      })
+      .finally(() => this.#underWay.delete(question));
     this.#underWay.set(question, checked);
     return checked;
   }
 
-  #hasRoom(login: string, network: string): boolean {
-    if (this.#running < AT_ONCE) return true;
-    if (this.#waiting.length >= WAITING) return false;
-    const ofLogin = this.#waiting.filter((one) => one.login === login).length;
-    const ofNetwork = this.#waiting.filter((one) => one.network === network).length;
+  #hasRoom({ login, network }: Waiting): boolean {
+    if (this.#turns.isFull) return false;
+    let ofLogin = 0;
+    let ofNetwork = 0;
+    for (const one of this.#waiting) {
+      if (one.login === login) ofLogin += 1;
+      if (one.network === network) ofNetwork += 1;
+    }
     return (
       ofLogin < (login === '' ? WAITING_FOR_UNKNOWN : WAITING_FOR_LOGIN) && ofNetwork < WAITING_FROM_NETWORK
     );
-  }
-
-  async #inTurn<T>(login: string, network: string, work: () => Promise<T>): Promise<T> {
-    if (this.#running >= AT_ONCE) {
-      await new Promise<void>((start) => this.#waiting.push({ login, network, start }));
-    } else this.#running += 1;
-    try {
-      return await work();
-    } finally {
-      // The next one takes over this one's place.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next.start();
-    }
   }
 }
 

@@ -185,6 +185,31 @@ describe('passwords', () => {
     expect(hashings.begun).toHaveLength(13);
   });
 
+  it('from one network take half of the queue at most', async () => {
+    const hashings = new HeldHashings();
+    const lines = Array.from({ length: 80 }, (_, n) => LINE.replace('ann', `u${n}`));
+    const users = rule([table(...lines)], new PasswordChecks(clock, digest, hashings.hash));
+    const all = (ip: string, from: number, to: number) =>
+      Array.from({ length: to - from }, (_, n) => judge(users, { ip, query: `auth=u${from + n}:wrong` }));
+    // Two are hashed, and 32 wait.
+    const one = all('192.0.2.1', 0, 34);
+    const [refused, ...others] = [
+      ...all('192.0.2.1', 34, 35),
+      ...all('192.0.2.2', 34, 66),
+      ...all('192.0.2.3', 66, 67),
+    ];
+    expect(await refused).toEqual(BUSY);
+    expect(await others.at(-1)).toEqual(BUSY);
+    for (let ended = 0; ended < 66; ended += 1) {
+      await settle();
+      hashings.begun[ended]!.end();
+    }
+    expect(new Set((await Promise.all([...one, ...others.slice(0, -1)])).map(({ kind }) => kind))).toEqual(
+      new Set(['deny']),
+    );
+    expect(hashings.begun).toHaveLength(66);
+  });
+
   it('that cannot be hashed break for their own check alone', async () => {
     let fails = true;
     const passwords = new PasswordChecks(clock, digest, () =>
