@@ -11,6 +11,7 @@ import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
 import { RedisSessionRegistry, RenewalStore } from '#usher/sessions';
 import { eventually, startRedis, type RedisProcess } from '#usher/testing';
 import { RenewalJob } from './renewal-job.js';
+import { widthsOf } from './renewals.js';
 
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const sealer = createSealer(['a secret of these tests']);
@@ -74,6 +75,8 @@ function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
   const asked: Question[] = [];
   const revoked: string[] = [];
   const suspicious = new Set<string>();
+  const widths = new Map([['portal', 1_000]]);
+  let answered: Promise<unknown> = Promise.resolve();
   const job = new RenewalJob({
     store,
     registry,
@@ -82,23 +85,28 @@ function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
     ask: async (question) => {
       asked.push(question);
       if (asked.length <= breaks) throw new Error('no reply from Redis');
+      if (question.target === 'portal') await answered;
       const said = { backend: 'portal', status: 200, tookMs: 1, kind: answer, reason: `backend-${answer}ed` };
       return answer === 'nobody' ? undefined : (said as BackendAnswer);
     },
     isSuspicious: () => suspicious.has('portal'),
     unseal: (session, sealed) => openRenewal(sealer, session, sealed),
     pace: () => pace,
+    widths: () => widths,
     grace: 60_000,
     clock,
     random: () => 0,
     log: silentLog,
   });
-  return { job, asked, revoked, suspicious };
+  /** The portal answers nothing until then. */
+  const answersAfter = (then: Promise<unknown>): void => void (answered = then);
+  return { job, asked, revoked, suspicious, widths, answersAfter };
 }
 
 /** As a worker does that has the backend's allow. */
 async function keep(session: Session, credential: 'once' | 'reusable' = 'reusable'): Promise<void> {
-  const traits = { name: 'portal', namespace: 'portal', credential } as never;
+  const { backend } = session;
+  const traits = { name: backend, namespace: backend, credential } as never;
   const kept: Promise<void>[] = [];
   const noting: Pick<RenewalStore, 'keep' | 'offer'> = {
     offer: (...what) => store.offer(...what),
@@ -108,7 +116,7 @@ async function keep(session: Session, credential: 'once' | 'reusable' = 'reusabl
     },
   };
   const parts = { store: noting, registry, sealer, clock, random: () => 0, log: silentLog };
-  const notes = renewals({ ...parts, traits: new Map([['portal', traits]]) });
+  const notes = renewals({ ...parts, traits: new Map([[backend, traits]]) });
   await registry.open(session);
   notes.keep(checkOf(session.sessionId), identity, session);
   await Promise.all(kept);
@@ -245,6 +253,17 @@ describe('a session whose credential may be used again', () => {
     expect(job.counts.gone).toBe(1);
   });
 
+  it('of a backend whose credentials are good once by now is asked about no more', async () => {
+    const { job, asked, widths } = world('deny');
+    widths.clear();
+    await keep(sessionOf('1'));
+    await makeDue('1');
+    await job.round();
+    expect(asked).toEqual([]);
+    expect(job.counts.gone).toBe(1);
+    expect(await redis.call('KEYS', ['usher:sealed:*'])).toEqual([]);
+  });
+
   it('waits its turn: a round asks no more than the pace', async () => {
     const { job, asked } = world('allow', 10);
     for (let i = 0; i < 25; i += 1) {
@@ -271,6 +290,41 @@ describe('a session whose credential may be used again', () => {
     // Eleven gaps of 50 ms; a timer may be a little early.
     const [first, last] = [asked[0]!, asked.at(-1)!].map(({ askedAt = 0 }) => askedAt);
     expect(last! - first!).toBeGreaterThan(500);
+  });
+
+  it('keeps the pace though its backend is slow, in as many questions as it may have under way', async () => {
+    const { job, asked, widths, answersAfter } = world('allow', 200);
+    widths.set('portal', 30).set('billing', 2);
+    const traits = (backend: string) => sessionOf('other', { backend, namespace: backend, user: 'olga' });
+    let answer = (): void => undefined;
+    answersAfter(new Promise<void>((resolve) => (answer = resolve)));
+    for (let i = 0; i < 40; i += 1) {
+      await keep(sessionOf(`s${i}`));
+      await makeDue(`s${i}`);
+    }
+    job.start();
+    await eventually(() => asked.length === 30);
+    // Another backend's are not kept waiting by it.
+    await keep(traits('billing'));
+    await store.again(registry.shardOf(traits('billing')), traits('billing'), 1);
+    await eventually(() => asked.some(({ target }) => target === 'billing'));
+    expect(asked.filter(({ target }) => target === 'portal')).toHaveLength(30);
+    answer();
+    await eventually(() => asked.length === 41);
+    await job.stop();
+    expect(job.counts.renewed).toBe(41);
+  });
+
+  it('has room for the pace at its backend’s slowest, and for half of its calls at most', () => {
+    const backend = { credential: 'reusable', timeout: 1_000, maxCalls: 64 } as const;
+    const widths = (part: object, pace: number, controls = 1) =>
+      widthsOf({ portal: { ...backend, ...part } }, pace, controls).get('portal');
+    expect(widths({}, 20)).toBe(20);
+    expect(widths({ timeout: 250 }, 50)).toBe(13);
+    expect(widths({}, 50)).toBe(32);
+    expect(widths({}, 50, 4)).toBe(8);
+    expect(widths({ maxCalls: 1 }, 50)).toBe(1);
+    expect(widths({ credential: 'once' }, 50)).toBeUndefined();
   });
 
   it('that cannot be asked about keeps no other of its round waiting, and is due again', async () => {

@@ -8,15 +8,14 @@ import type {
   Random,
   Renewal,
   Session,
+  SessionName,
 } from '#usher/domain';
 import type { DueSession, Leases, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
 import { pause, type Pause } from '../pause.js';
 import { DenialBrake } from './denial-brake.js';
 
-/** From the beginning of a round to that of the next, ms; one that takes longer is followed at once. */
+/** From the beginning of a round to that of the next, ms: one waits for no answer of the one before. */
 const EVERY = 1_000;
-/** Questions that are under way at once. */
-const SIDE_BY_SIDE = 16;
 /** Nobody waits at a player: a question may take so long, ms. */
 const PATIENCE = 5_000;
 
@@ -34,6 +33,8 @@ export interface RenewalJobParts {
   readonly isSuspicious: (backend: string) => boolean;
   /** Questions a second that are this process's part. */
   readonly pace: () => number;
+  /** Questions that may be under way at once from this process, by backend; the others’ credentials are good once. */
+  readonly widths: () => ReadonlyMap<string, number>;
   /** What cannot be asked is asked again after so long, ms. */
   readonly grace: number;
   readonly clock: Clock;
@@ -59,6 +60,9 @@ export class RenewalJob {
   readonly #brake = new DenialBrake();
   readonly #doubted = new Set<string>();
   readonly #ended = new AbortController();
+  /** By backend: the questions that wait for their turn or for an answer. */
+  readonly #underWay = new Map<string, number>();
+  readonly #rounds = new Set<Promise<void>>();
   #running: Promise<void> | undefined;
   /** The next question leaves at this monotonic time, ms, or later. */
   #nextAt = 0;
@@ -68,7 +72,8 @@ export class RenewalJob {
   #first = 0;
 
   constructor(private readonly parts: RenewalJobParts) {
-    setMaxListeners(SIDE_BY_SIDE, this.#ended.signal);
+    // As many as wait for their turn: they are bounded by the widths.
+    setMaxListeners(0, this.#ended.signal);
   }
 
   start(): void {
@@ -86,9 +91,11 @@ export class RenewalJob {
     const { clock } = this.parts;
     while (!this.#ended.signal.aborted) {
       const next = clock.monotonic() + EVERY;
-      await this.round();
+      const round = this.round().finally(() => this.#rounds.delete(round));
+      this.#rounds.add(round);
       await this.#pause(next - clock.monotonic());
     }
+    await Promise.all(this.#rounds);
   }
 
   /** Never rejects: what was taken and not asked is due again. */
@@ -97,17 +104,13 @@ export class RenewalJob {
     try {
       await leases.renew();
       const due = await this.#takeDue();
-      const next = async (): Promise<void> => {
-        for (let one = due.pop(); one !== undefined; one = due.pop()) {
-          await this.#turn();
-          if (this.#ended.signal.aborted) return;
-          // It is due again; the others wait for nothing of it.
-          await this.#renew(one.shard, one).catch((error: unknown) =>
-            log.debug({ error }, 'a session could not be renewed; it is due again'),
-          );
-        }
-      };
-      await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, due.length) }, next));
+      // What fails is due again; the others wait for nothing of it.
+      const ends = due.map((one) =>
+        this.#renew(one.shard, one).catch((error: unknown) =>
+          log.debug({ error }, 'a session could not be renewed; it is due again'),
+        ),
+      );
+      await Promise.all(ends);
     } catch (error) {
       log.debug({ error }, 'sessions could not be renewed; the next round goes on');
     }
@@ -129,8 +132,8 @@ export class RenewalJob {
   async #takeDue(): Promise<(DueSession & { readonly shard: string })[]> {
     const { store, registry, leases, pace } = this.parts;
     const allowed = this.#fraction + (pace() * EVERY) / 1000;
-    let left = Math.floor(allowed);
-    this.#fraction = Math.min(1, allowed - left);
+    this.#fraction = Math.min(1, allowed - Math.floor(allowed));
+    let left = Math.min(Math.floor(allowed), this.#room());
     const due: (DueSession & { readonly shard: string })[] = [];
     const first = this.#first;
     this.#first = (first + 1) % registry.shards;
@@ -152,12 +155,17 @@ export class RenewalJob {
     const isSame = renewal?.identity.fingerprint === session?.fingerprint && session?.state !== 'revoked';
     // Since it moved to its user's shard its question is kept there too.
     const isOver = session === undefined || renewal === undefined || !isSame;
+    // Its backend is gone, or its credentials are good once by now.
+    const mayAsk = renewal !== undefined && this.parts.widths().has(renewal.backend);
     // Granted for as long as it lives, since it was last asked about.
-    if (isOver || session.authorizedUntil === 0 || registry.shardOf(session) !== shard) {
+    if (isOver || !mayAsk || session.authorizedUntil === 0 || registry.shardOf(session) !== shard) {
       this.counts.gone += 1;
       return store.drop(shard, name);
     }
-    const answer = await this.#ask(renewal, session);
+    // Others are not kept waiting by a backend that is slow.
+    if (this.#isFull(renewal.backend)) return this.#putBack(shard, name);
+    const answer = await this.#askInTurn(renewal, session);
+    if (answer === 'ended') return;
     const isDenied = answer?.kind === 'deny' && answer.reason !== 'group-partial';
     const isDoubted = this.#isDoubted(session.backend, answer, isDenied);
     if (answer?.kind === 'allow') {
@@ -168,6 +176,36 @@ export class RenewalJob {
       await revoke(session, 'denied-on-recheck');
       await store.drop(shard, name);
     } else await this.#extend(shard, session);
+  }
+
+  /** Places for more questions, of whichever backend. */
+  #room(): number {
+    // One for what is only to be dropped.
+    let room = 1;
+    for (const width of this.parts.widths().values()) room += width;
+    for (const underWay of this.#underWay.values()) room -= underWay;
+    return Math.max(0, room);
+  }
+
+  #isFull(backend: string): boolean {
+    return (this.#underWay.get(backend) ?? 0) >= (this.parts.widths().get(backend) ?? 0);
+  }
+
+  #putBack(shard: string, name: SessionName): Promise<void> {
+    const { store, clock, random } = this.parts;
+    return store.again(shard, name, clock.now() + EVERY * (1 + random()));
+  }
+
+  /** `ended`: this process ends, and what was not asked is due again. */
+  async #askInTurn(renewal: Renewal, session: Session): Promise<BackendAnswer | undefined | 'ended'> {
+    const { backend } = renewal;
+    this.#underWay.set(backend, (this.#underWay.get(backend) ?? 0) + 1);
+    try {
+      await this.#turn();
+      return this.#ended.signal.aborted ? 'ended' : await this.#ask(renewal, session);
+    } finally {
+      this.#underWay.set(backend, (this.#underWay.get(backend) ?? 1) - 1);
+    }
   }
 
   /** A backend that refuses too many of those whom it allowed, or is suspicious anyhow, cuts nobody. */
