@@ -315,6 +315,17 @@ describe('a session whose credential may be used again', () => {
     expect(job.counts.renewed).toBe(41);
   });
 
+  it('keeps the pace though few questions may be under way, where its backend is fast', async () => {
+    const { job, asked, widths } = world('allow', 100);
+    widths.set('portal', 2);
+    for (let i = 0; i < 60; i += 1) {
+      await keep(sessionOf(`s${i}`));
+      await makeDue(`s${i}`);
+    }
+    await job.round();
+    expect(asked.length).toBeGreaterThan(55);
+  });
+
   it('has room for the pace at its backend’s slowest, and for half of its calls at most', () => {
     const backend = { credential: 'reusable', timeout: 1_000, maxCalls: 64 } as const;
     const widths = (part: object, pace: number, controls = 1) =>

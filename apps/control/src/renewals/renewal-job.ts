@@ -60,8 +60,10 @@ export class RenewalJob {
   readonly #brake = new DenialBrake();
   readonly #doubted = new Set<string>();
   readonly #ended = new AbortController();
-  /** By backend: the questions that wait for their turn or for an answer. */
+  /** By backend: the questions that wait for an answer. */
   readonly #underWay = new Map<string, number>();
+  /** Questions that wait for their turn. */
+  #waiting = 0;
   readonly #rounds = new Set<Promise<void>>();
   #running: Promise<void> | undefined;
   /** The next question leaves at this monotonic time, ms, or later. */
@@ -133,7 +135,8 @@ export class RenewalJob {
     const { store, registry, leases, pace } = this.parts;
     const allowed = this.#fraction + (pace() * EVERY) / 1000;
     this.#fraction = Math.min(1, allowed - Math.floor(allowed));
-    let left = Math.min(Math.floor(allowed), this.#room());
+    // Those of the last round have their turns first.
+    let left = this.#waiting > pace() ? 0 : Math.floor(allowed);
     const due: (DueSession & { readonly shard: string })[] = [];
     const first = this.#first;
     this.#first = (first + 1) % registry.shards;
@@ -162,10 +165,10 @@ export class RenewalJob {
       this.counts.gone += 1;
       return store.drop(shard, name);
     }
-    // Others are not kept waiting by a backend that is slow.
-    if (this.#isFull(renewal.backend)) return this.#putBack(shard, name);
-    const answer = await this.#askInTurn(renewal, session);
-    if (answer === 'ended') return;
+    const asked = await this.#askInTurn(renewal, session);
+    if (asked === 'full') return this.#putBack(shard, name);
+    if (asked === 'ended') return;
+    const { answer } = asked;
     const isDenied = answer?.kind === 'deny' && answer.reason !== 'group-partial';
     const isDoubted = this.#isDoubted(session.backend, answer, isDenied);
     if (answer?.kind === 'allow') {
@@ -178,15 +181,6 @@ export class RenewalJob {
     } else await this.#extend(shard, session);
   }
 
-  /** Places for more questions, of whichever backend. */
-  #room(): number {
-    // One for what is only to be dropped.
-    let room = 1;
-    for (const width of this.parts.widths().values()) room += width;
-    for (const underWay of this.#underWay.values()) room -= underWay;
-    return Math.max(0, room);
-  }
-
   #isFull(backend: string): boolean {
     return (this.#underWay.get(backend) ?? 0) >= (this.parts.widths().get(backend) ?? 0);
   }
@@ -196,13 +190,23 @@ export class RenewalJob {
     return store.again(shard, name, clock.now() + EVERY * (1 + random()));
   }
 
-  /** `ended`: this process ends, and what was not asked is due again. */
-  async #askInTurn(renewal: Renewal, session: Session): Promise<BackendAnswer | undefined | 'ended'> {
+  /**
+   * `full`: its backend is slow, and others are not kept waiting by that; `ended`: this process ends, and what was not asked
+   * is due again.
+   */
+  async #askInTurn(
+    renewal: Renewal,
+    session: Session,
+  ): Promise<{ readonly answer: BackendAnswer | undefined } | 'full' | 'ended'> {
     const { backend } = renewal;
+    if (this.#isFull(backend)) return 'full';
+    this.#waiting += 1;
+    await this.#turn().finally(() => (this.#waiting -= 1));
+    if (this.#ended.signal.aborted) return 'ended';
+    if (this.#isFull(backend)) return 'full';
     this.#underWay.set(backend, (this.#underWay.get(backend) ?? 0) + 1);
     try {
-      await this.#turn();
-      return this.#ended.signal.aborted ? 'ended' : await this.#ask(renewal, session);
+      return { answer: await this.#ask(renewal, session) };
     } finally {
       this.#underWay.set(backend, (this.#underWay.get(backend) ?? 1) - 1);
     }

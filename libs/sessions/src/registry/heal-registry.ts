@@ -45,7 +45,7 @@ export async function healRegistry(
     await redis.ready();
     const ends = await Promise.allSettled(living.map((session) => registry.openSession(session)));
     const late = living.filter((_, i) => ends[i]?.status === 'fulfilled' && ends[i].value === 'late');
-    await Promise.allSettled(late.map((session) => options.onLate?.(session)));
+    await Promise.allSettled(late.map(async (session) => options.onLate?.(session)));
     sum.offered += living.length;
     sum.failed += ends.filter((end) => end.status === 'rejected').length;
     sum.written += ends.filter((end) => end.status === 'fulfilled' && end.value === 'opened').length;
