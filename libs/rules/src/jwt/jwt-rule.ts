@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { JwtRuleConfig } from '#usher/config';
 import type { Clock, RuleInput, RuleOutcome } from '#usher/domain';
 import { errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
+import { inTime } from '../in-time.js';
 import { Recent } from '../recent.js';
 import { allow, deny, PASS, type CredentialRule } from '../rule.js';
 import type { SecretDigest } from '../secret-digest.js';
@@ -91,11 +91,11 @@ export class JwtRule implements CredentialRule {
 
   async #verified(token: string): Promise<Claims | typeof BAD> {
     const { keys } = this.parts;
-    if (keys.current === undefined) await inTime(keys.look());
+    if (keys.current === undefined) await inTime(keys.look(), WAIT_MS, false);
     const first = await this.#verifiedWith(keys.current, token);
     if (first !== 'no key') return first;
     // Perhaps it is a new one. Whoever makes keys up causes one fetch in a while, and no more.
-    const isNow = await inTime(keys.look());
+    const isNow = await inTime(keys.look(), WAIT_MS, false);
     const second = await this.#verifiedWith(keys.current, token);
     return second === 'no key' ? (isNow ? BAD : NO_KEYS) : second;
   }
@@ -168,14 +168,3 @@ export class JwtRule implements CredentialRule {
 }
 
 type SomeKey = Exclude<Parameters<typeof jwtVerify>[1], (...args: never[]) => unknown>;
-
-/** False: it took too long. */
-async function inTime(look: Promise<boolean>): Promise<boolean> {
-  const patience = new AbortController();
-  const late = delay(WAIT_MS, false, { signal: patience.signal, ref: false }).catch(() => false);
-  try {
-    return await Promise.race([look, late]);
-  } finally {
-    patience.abort();
-  }
-}

@@ -1,6 +1,7 @@
 import type { UsersRuleConfig } from '#usher/config';
 import { networkOf, type RuleInput, type RuleOutcome } from '#usher/domain';
 import type { Current } from '../files/watched-file.js';
+import { inTime } from '../in-time.js';
 import { allow, deny, PASS, type CredentialRule } from '../rule.js';
 import { MAX_TOKEN, shownLogin, shownTokens } from '../words/shown-tokens.js';
 import type { AccountTable, TokenAccount } from './account-table.js';
@@ -9,6 +10,8 @@ import type { Checked, PasswordChecks } from './password-checks.js';
 const RULE = 'users';
 const WRONG = deny(RULE, 'rule-login-denied');
 const BUSY = deny(RULE, 'rule-busy');
+/** A check waits so long for a password at most, ms. It is hashed all the same, and known at the next question. */
+const WAIT_MS = 1_000;
 
 /** Logins with passwords, and static tokens. Whom nobody here knows is passed on. */
 export class UsersRule implements CredentialRule {
@@ -52,7 +55,9 @@ export class UsersRule implements CredentialRule {
       return checked === 'good' ? letIn(known) : checked === 'busy' ? BUSY : WRONG;
     };
     const checked = this.passwords.check(login, account, known !== undefined, networkOf(asked.ip));
-    return typeof checked === 'string' ? outcome(checked) : checked.then(outcome);
+    return typeof checked === 'string'
+      ? outcome(checked)
+      : inTime<Checked>(checked, WAIT_MS, 'busy').then(outcome);
   }
 }
 

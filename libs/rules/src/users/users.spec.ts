@@ -210,6 +210,16 @@ describe('passwords', () => {
     expect(hashings.begun).toHaveLength(66);
   });
 
+  it('that take too long are answered all the same, and known at the next question', async () => {
+    const { hashings, users } = held();
+    const start = performance.now();
+    expect(await judge(users, { query: 'auth=ann:right' })).toEqual(BUSY);
+    expect(performance.now() - start).toBeGreaterThan(900);
+    hashings.begun[0]!.end();
+    await settle();
+    expect(users.judge(asked({ query: 'auth=ann:right' }))).toEqual(ANN);
+  });
+
   it('that cannot be hashed break for their own check alone', async () => {
     let fails = true;
     const passwords = new PasswordChecks(clock, digest, () =>
