@@ -7,7 +7,7 @@ import type { Column, OutageEvent } from '#usher/sessions';
 import { eventually, startRedis } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
 import { OutageJob, type OutageJobParts } from './outage-job.js';
-import type { Loan, Rechecked } from './recheck.js';
+import type { Loan, RecheckBook, Rechecked } from './recheck.js';
 
 let server: RedisProcess;
 let redis: RedisClient;
@@ -161,11 +161,7 @@ describe('the job that looks after outages', () => {
     await anOutage(ledger);
     await over(ledger);
     const asked: [Column, string][] = [];
-    const recheck = async (
-      _: unknown,
-      loans: readonly Loan[],
-      note: (loan: Loan, result: 'kept' | 'denied') => Promise<void>,
-    ): Promise<Rechecked> => {
+    const recheck = async (_: unknown, loans: readonly Loan[], { note }: RecheckBook): Promise<Rechecked> => {
       for (const loan of loans) {
         asked.push([loan.column, loan.session.sessionId]);
         await note(loan, loan.column === 'known' ? 'kept' : 'denied');
@@ -186,11 +182,82 @@ describe('the job that looks after outages', () => {
     expect(told).toEqual(['outage.cut-stopped', 'outage.settled']);
   });
 
+  it('goes on where a control broke off: with its count, its refusals, and its word that nobody is cut', async () => {
+    const ledger = ledgerOf('one');
+    await anOutage(ledger);
+    await over(ledger);
+    const begins: [number, boolean, string[]][] = [];
+    const recheck: OutageJobParts['recheck'] = async (_, given, { begun, note, keep, stop }) => {
+      const refused = given.filter((loan) => loan.refused).map(({ session }) => session.sessionId);
+      begins.push([begun.answered, begun.passed, refused]);
+      const loan = given.find(({ column }) => column === 'onTrust')!;
+      if (begins.length === 1) {
+        await note(loan, 'denied');
+        await keep({ answered: 1, passed: false });
+      } else if (begins.length === 2) await keep({ answered: 2, passed: true });
+      else await stop('21 of 30 were refused');
+      throw new Error('killed');
+    };
+    const report = await settled(jobOf({ afterOutage: () => 'cut', recheck }));
+    expect(begins).toEqual([
+      [0, false, []],
+      [1, false, ['fail-open']],
+      [2, true, ['fail-open']],
+    ]);
+    expect(report.results).toMatchObject({ known: { 'not-checked': 1 }, onTrust: { denied: 1 } });
+    expect(report.cutStopped).toBe('21 of 30 were refused');
+    expect(told).toEqual(['outage.cut-stopped', 'outage.settled']);
+  });
+
+  it('says of whom a control that broke off had cut already that he was cut', async () => {
+    const ledger = ledgerOf('one');
+    await anOutage(ledger);
+    await over(ledger);
+    let calls = 0;
+    const recheck: OutageJobParts['recheck'] = async (_, given, { note }) => {
+      calls += 1;
+      if (calls > 1) return { kind: 'done', answered: 0, denied: 0 };
+      const loan = given.find(({ column }) => column === 'onTrust')!;
+      await note(loan, 'denied');
+      await registry.revoke(loan.session, 'denied-on-recheck', { fingerprint: loan.fingerprint });
+      throw new Error('killed');
+    };
+    const report = await settled(jobOf({ afterOutage: () => 'cut', recheck }));
+    expect(report.results.onTrust).toEqual({ cut: 1 });
+  });
+
+  it('breaks off what it does when another control has the lease, and begins anew when it has it again', async () => {
+    const ledger = ledgerOf('one');
+    await anOutage(ledger);
+    await over(ledger);
+    let holds = true;
+    let calls = 0;
+    let broken = 0;
+    const recheck: OutageJobParts['recheck'] = async (_name, _loans, _book, signal) => {
+      calls += 1;
+      if (calls > 1) return { kind: 'done', answered: 0, denied: 0 };
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      broken += 1;
+      return { kind: 'broken-off', answered: 0, denied: 0 };
+    };
+    const leases = { renew: async () => undefined, holds: () => holds, release: async () => undefined };
+    const job = jobOf({ afterOutage: () => 'cut', recheck, leases });
+    await job.round();
+    await eventually(() => calls === 1);
+    holds = false;
+    await job.round();
+    await eventually(() => broken === 1);
+    expect((await theReport()).settledAt).toBeUndefined();
+    holds = true;
+    await settled(job);
+    expect(calls).toBe(2);
+  });
+
   it('has only those on trust recycled, where their edge can be told, and keeps what came of it', async () => {
     const ledger = ledgerOf('one');
     await anOutage(ledger);
     await over(ledger);
-    const recycle: OutageJobParts['recycle'] = async (_, given, note) => {
+    const recycle: OutageJobParts['recycle'] = async (_, given, _earlier, { note }) => {
       expect(given.map(({ column, session }) => [column, session.sessionId])).toEqual([
         ['onTrust', 'fail-open'],
       ]);

@@ -17,8 +17,8 @@ import {
   type OutageStore,
   type TellOutage,
 } from '#usher/sessions';
-import type { Loan, Rechecked } from './recheck.js';
-import type { Recycled } from './recycle.js';
+import type { Loan, RecheckBook, Rechecked } from './recheck.js';
+import type { Earlier, Recycled } from './recycle.js';
 
 /** Between two rounds, ms. */
 const EVERY = 2_000;
@@ -52,7 +52,7 @@ export interface OutageJobParts {
   readonly recheck: (
     name: OutageName,
     loans: readonly Loan[],
-    note: (loan: Loan, result: OutageResult) => Promise<void>,
+    book: RecheckBook,
     signal: AbortSignal,
   ) => Promise<Rechecked>;
   /** Whether this edge can be told to cut. */
@@ -61,15 +61,14 @@ export interface OutageJobParts {
   readonly recycle: (
     name: OutageName,
     loans: readonly Loan[],
-    note: (loan: Loan, result: OutageResult) => Promise<void>,
+    earlier: readonly Earlier[],
+    book: Pick<RecheckBook, 'note' | 'stop'>,
     signal: AbortSignal,
   ) => Promise<Recycled>;
   /** Default 5,000 ms. */
   readonly settleAfter?: number;
   readonly every?: number;
 }
-
-type Note = (loan: Loan, result: OutageResult) => Promise<void>;
 
 /** Looks after the ledgers: notes who dies with something unsaid, ends what nobody ended, and settles what is over. */
 export class OutageJob {
@@ -78,6 +77,8 @@ export class OutageJob {
   readonly #rounds: Rounds;
   readonly #settling = new Map<string, Promise<void>>();
   readonly #ended = new AbortController();
+  /** Until the lease is lost: what is under way then is another control's. */
+  #tenure = new AbortController();
 
   constructor(private readonly parts: OutageJobParts) {
     this.#rounds = new Rounds(parts.every ?? EVERY, () => this.round());
@@ -100,11 +101,18 @@ export class OutageJob {
     if (redis.away) return;
     try {
       await leases.renew();
-      if (!leases.holds(0)) return;
+      if (!leases.holds(0)) return this.#yield();
       for (const backend of new Set([...backends, ...(await store.backends())])) await this.#look(backend);
     } catch (error) {
       log.debug({ error }, 'outages could not be looked after; the next round goes on');
     }
+  }
+
+  /** Another control settles from now on. */
+  #yield(): void {
+    if (this.#settling.size === 0) return;
+    this.#tenure.abort();
+    this.#tenure = new AbortController();
   }
 
   async #look(backend: string): Promise<void> {
@@ -178,7 +186,7 @@ export class OutageJob {
   async #settle(record: OutageRecord & { readonly end: number }): Promise<void> {
     const { store, clock, tell } = this.parts;
     const { name, fault } = record;
-    const { signal } = this.#ended;
+    const signal = AbortSignal.any([this.#ended.signal, this.#tenure.signal]);
     await this.#noteLost(name);
     const loans: Loan[] = [];
     const lives = (node: string): boolean => this.#mayLive(node);
@@ -188,10 +196,12 @@ export class OutageJob {
       const column = columnOf(line.field);
       if (column === undefined || unasked(line) !== undefined) continue;
       const { edge, sessionId, fingerprint } = session;
-      loans.push({ field: line.field, column, session: { edge, sessionId }, fingerprint });
+      const refused = line.result === 'denied';
+      loans.push({ field: line.field, column, session: { edge, sessionId }, fingerprint, refused });
     }
     if (signal.aborted) return;
-    const facts = loans.length === 0 ? {} : await this.#lookAfter(record, loans);
+    const facts = await this.#lookAfter(record, loans, signal);
+    // What broke off is gone on with by whoever holds the lease.
     if (signal.aborted) return;
     await store.settled(name, clock.now());
     this.settled += 1;
@@ -199,14 +209,18 @@ export class OutageJob {
   }
 
   /** Asks about them, or has them come back; what is told of it. */
-  async #lookAfter({ name, start, fault }: OutageRecord, loans: readonly Loan[]): Promise<EventFacts> {
-    const { store, clock, afterOutage, tell } = this.parts;
-    const note = ({ field, column }: Loan, result: OutageResult): Promise<void> =>
-      store.settleLines(name, start, [{ field, column, result }], clock.now());
+  async #lookAfter(record: OutageRecord, loans: readonly Loan[], signal: AbortSignal): Promise<EventFacts> {
+    const { store, afterOutage, tell } = this.parts;
+    const { name, fault } = record;
     const isRecycled = afterOutage(name.backend) === 'recycle';
-    const { why, ...facts } = await (isRecycled
-      ? this.#recycle(name, loans, note)
-      : this.#recheck(name, loans, note));
+    const earlier = isRecycled ? await this.#recycledBefore(name) : [];
+    if (loans.length === 0 && earlier.length === 0) return {};
+    const book = this.#bookOf(record);
+    const { why, ...facts } = await (record.marks.has('cutStopped')
+      ? this.#leaveAlone(record, loans, book)
+      : isRecycled
+        ? this.#recycle(name, loans, earlier, book, signal)
+        : this.#recheck(name, loans, book, signal));
     if (why !== undefined) {
       await store.mark(name, 'cutStopped', why);
       tell('outage.cut-stopped', name.backend, {
@@ -219,15 +233,55 @@ export class OutageJob {
     return facts;
   }
 
-  async #recheck(name: OutageName, loans: readonly Loan[], note: Note) {
-    const { kind, answered, denied } = await this.parts.recheck(name, loans, note, this.#ended.signal);
+  #bookOf({ name, start, marks }: OutageRecord): RecheckBook {
+    const { store, clock } = this.parts;
+    return {
+      begun: { answered: Number(marks.get('asked') ?? 0), passed: marks.has('trialPassed') },
+      note: ({ field, column }, result) =>
+        store.settleLines(name, start, [{ field, column, result }], clock.now()),
+      keep: async ({ answered, passed }) => {
+        await store.markAnew(name, 'asked', answered);
+        if (passed) await store.mark(name, 'trialPassed', Math.round(clock.now()));
+      },
+      stop: async (why) => void (await store.mark(name, 'cutStopped', why)),
+    };
+  }
+
+  /** A control that has died since had given up: nobody is cut by this one either. */
+  async #leaveAlone({ marks }: OutageRecord, loans: readonly Loan[], book: RecheckBook) {
+    for (const loan of loans) await book.note(loan, 'not-checked');
+    return { why: marks.get('cutStopped') };
+  }
+
+  async #recheck(name: OutageName, loans: readonly Loan[], book: RecheckBook, signal: AbortSignal) {
+    const { kind, answered, denied } = await this.parts.recheck(name, loans, book, signal);
     const why = kind === 'stopped' ? `${denied} of ${answered} were refused` : undefined;
     return { asked: answered, refused: denied, why };
   }
 
-  async #recycle(name: OutageName, loans: readonly Loan[], note: Note) {
-    const { cut, lost, why } = await this.parts.recycle(name, loans, note, this.#ended.signal);
+  async #recycle(
+    name: OutageName,
+    loans: readonly Loan[],
+    earlier: readonly Earlier[],
+    book: RecheckBook,
+    signal: AbortSignal,
+  ) {
+    const { cut, lost, why } = await this.parts.recycle(name, loans, earlier, book, signal);
     return { recycled: cut, lost, why };
+  }
+
+  /** Those whom a control cut that was broken off. */
+  async #recycledBefore(name: OutageName): Promise<Earlier[]> {
+    const { backend } = name;
+    const earlier: Earlier[] = [];
+    for await (const line of this.parts.store.lines(name)) {
+      const { field, viewer: viewerKey, ip, channel, result, resultAt: at } = line;
+      const column = columnOf(field);
+      if (column === undefined) continue;
+      if (result === 'recycled' || result === 'came-back' || result === 'refused')
+        earlier.push({ loan: { field, column }, viewer: { backend, viewerKey, ip, channel }, at, result });
+    }
+    return earlier;
   }
 
   /** Undefined: he will be asked about. */

@@ -70,7 +70,7 @@ export function outageJob(
     breaker: (backend) => breakerOf(node, backend),
     afterOutage: (backend) => backends[backend]?.afterOutage ?? 'report',
     credential: (backend) => backends[backend]?.credential ?? 'once',
-    recheck: (name, loans, note, signal) =>
+    recheck: (name, loans, book, signal) =>
       recheckOutage(
         {
           clock,
@@ -79,16 +79,17 @@ export function outageJob(
           read: (session) => registry.read(session),
           ask: (question) => askLast(node, question),
           revoke,
-          mayAsk: (backend) => breakerOf(node, backend)?.closed === true,
+          // Another control may go on with it where Redis was away for long.
+          mayAsk: (backend) => leases.holds(0) && breakerOf(node, backend)?.closed === true,
           pace: (backend) => half(PACE, backend),
-          note,
+          book,
           signal,
         },
         name,
         loans,
       ),
     canCut: (edge) => cutters.canCut(edge),
-    recycle: (name, loans, note, signal) =>
+    recycle: (name, loans, earlier, book, signal) =>
       recycleOutage(
         {
           clock,
@@ -96,15 +97,16 @@ export function outageJob(
           read: (session) => registry.read(session),
           cut: (session, ended) => cutters.cut(session, ended),
           close: (session) => registry.close(session, 'recycled', { fingerprint: session.fingerprint }),
-          // Another control may go on with it where Redis was away for long.
           backendNow: (backend) => (leases.holds(0) ? backendNow(node, backend) : 'unsure'),
           returned,
           pace: (backend) => half(backends[backend]?.recyclePace ?? 1, backend),
-          note,
+          note: (loan, result) => book.note(loan, result),
+          stop: (why) => book.stop(why),
           signal,
         },
         name,
         loans,
+        earlier,
       ),
   });
 }

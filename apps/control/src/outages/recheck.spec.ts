@@ -1,7 +1,7 @@
 import type { BackendAnswer, Check, Session } from '#usher/domain';
 import type { OutageResult } from '#usher/sessions';
 import { VirtualTime } from '#usher/testing';
-import { recheckOutage, type Loan, type RecheckParts } from './recheck.js';
+import { recheckOutage, type Begun, type Loan, type RecheckParts } from './recheck.js';
 
 const NAME = { backend: 'portal', tail: '1' };
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -30,6 +30,8 @@ function world(answer: (sessionId: string) => BackendAnswer | undefined) {
   const cut: string[] = [];
   const asked: string[] = [];
   const ended = new AbortController();
+  const kept: Begun[] = [];
+  const stops: string[] = [];
   const parts: RecheckParts = {
     clock,
     random: () => 0.5,
@@ -45,12 +47,17 @@ function world(answer: (sessionId: string) => BackendAnswer | undefined) {
     },
     mayAsk: () => true,
     pace: () => 100_000,
-    note: async ({ session }, result) => void results.set(session.sessionId, result),
+    book: {
+      begun: { answered: 0, passed: false },
+      note: async ({ field }, result) => void results.set(field.slice(2), result),
+      keep: async (begun) => void kept.push(begun),
+      stop: async (why) => void stops.push(why),
+    },
     signal: ended.signal,
   };
   const count = (result: OutageResult): number =>
     [...results.values()].filter((each) => each === result).length;
-  return { parts, results, cut, asked, count, ended };
+  return { parts, results, cut, asked, count, ended, kept, stops };
 }
 
 const denyFirst = (many: number) => (id: string) => (Number(id) < many ? DENY : ALLOW);
@@ -64,13 +71,14 @@ describe('asking about those who were let in', () => {
   });
 
   it('cuts nobody where more than 20 of the first 100 would be', async () => {
-    const { parts, cut, asked, results, count } = world(denyFirst(21));
+    const { parts, cut, asked, results, count, stops } = world(denyFirst(21));
     expect((await recheckOutage(parts, NAME, loans(500))).kind).toBe('stopped');
     expect(cut).toEqual([]);
     expect(count('denied')).toBe(21);
     expect(asked.length).toBeLessThan(120);
     expect(results.size).toBe(500);
     expect(count('not-checked')).toBe(500 - asked.length);
+    expect(stops).toEqual([expect.stringMatching(/^21 of 100 were refused$/)]);
   });
 
   it('cuts nobody before the first 100 are answered', async () => {
@@ -162,4 +170,120 @@ describe('asking about those who were let in', () => {
     expect((await going).kind).toBe('broken-off');
     expect([asked, [...results]]).toEqual([[], []]);
   });
+});
+
+/** What is in Redis, whichever control writes it. */
+class Ledger {
+  readonly results = new Map<string, OutageResult>();
+  readonly revoked = new Set<string>();
+  readonly asked: string[] = [];
+  begun: Begun = { answered: 0, passed: false };
+  stopped = false;
+
+  constructor(
+    private readonly size: number,
+    private readonly answer: (sessionId: string) => BackendAnswer,
+  ) {}
+
+  /** One control, which is killed before its n-th write. True: it came to its end. */
+  async control(killedAt = Infinity): Promise<boolean> {
+    let writes = 0;
+    let die = (): void => undefined;
+    const died = new Promise<false>((resolve) => (die = () => resolve(false)));
+    const never = new Promise<never>(() => undefined);
+    const write = async <T>(change: () => T): Promise<T> => {
+      writes += 1;
+      if (writes >= killedAt) {
+        die();
+        return never;
+      }
+      return change();
+    };
+    const { parts } = world(this.answer);
+    const going = recheckOutage(
+      {
+        ...parts,
+        read: async ({ sessionId }) =>
+          ({
+            sessionId,
+            fingerprint: 'same',
+            state: this.revoked.has(sessionId) ? 'revoked' : 'on-trust',
+          }) as Session,
+        ask: async ({ check }) => {
+          if (writes >= killedAt) return never;
+          this.asked.push(check.sessionId);
+          return this.answer(check.sessionId);
+        },
+        revoke: ({ sessionId }) =>
+          write(() => {
+            this.revoked.add(sessionId);
+            return true;
+          }),
+        book: {
+          begun: this.begun,
+          note: ({ field }, result) => write(() => void this.results.set(field.slice(2), result)),
+          keep: (begun) => write(() => void (this.begun = begun)),
+          stop: () => write(() => void (this.stopped = true)),
+        },
+      },
+      NAME,
+      this.#loans(),
+    );
+    return Promise.race([going.then(() => true), died]);
+  }
+
+  /** As settling finds them: who was refused and is revoked was cut. */
+  #loans(): Loan[] {
+    return loans(this.size).flatMap((loan) => {
+      const { sessionId } = loan.session;
+      const result = this.results.get(sessionId);
+      const refused = result === 'denied';
+      if (refused && this.revoked.has(sessionId)) this.results.set(sessionId, 'cut');
+      const isOpen = result === undefined || (refused && !this.revoked.has(sessionId));
+      return isOpen ? [{ ...loan, refused }] : [];
+    });
+  }
+
+  count(result: OutageResult): number {
+    return [...this.results.values()].filter((each) => each === result).length;
+  }
+}
+
+describe('asking about them, where the control is killed in the middle', () => {
+  const everySeventh = (id: string): BackendAnswer => (Number(id) % 7 === 3 ? DENY : ALLOW);
+  /** In the trial, as it ends, while those of the trial are cut, and afterwards. */
+  const moments = [1, 2, 13, 60, 120, 180, 195, 200, 205, 210, 220, 240, 300];
+
+  it.each(moments)('comes to the same end: killed at write %d', async (moment) => {
+    const ledger = new Ledger(210, everySeventh);
+    expect(await ledger.control(moment)).toBe(false);
+    expect(await ledger.control()).toBe(true);
+    expect([ledger.count('kept'), ledger.count('cut')]).toEqual([180, 30]);
+    expect(ledger.revoked.size).toBe(30);
+    // Twice only who was asked about in that very moment.
+    expect(new Set(ledger.asked).size).toBe(210);
+    expect(ledger.asked.length).toBeLessThanOrEqual(210 + 8);
+  });
+
+  it('comes to the same end where every control is killed soon', async () => {
+    const ledger = new Ledger(210, everySeventh);
+    let controls = 1;
+    while (!(await ledger.control(40))) controls += 1;
+    expect(controls).toBeGreaterThan(5);
+    expect([ledger.count('kept'), ledger.count('cut')]).toEqual([180, 30]);
+    expect(ledger.asked.length).toBeLessThanOrEqual(210 + 8 * controls);
+  });
+
+  it.each([1, 20, 40, 60, 75, 80, 81, 82, 85])(
+    'cuts nobody where too many are refused, however few are left for the next: killed at write %d',
+    async (moment) => {
+      const ledger = new Ledger(40, (id) => (Number(id) < 30 ? DENY : ALLOW));
+      await ledger.control(moment);
+      // The next one asks nobody any more where that was decided; see OutageJob.
+      if (!ledger.stopped) expect(await ledger.control()).toBe(true);
+      expect(ledger.stopped).toBe(true);
+      expect([...ledger.revoked]).toEqual([]);
+      expect(ledger.count('denied')).toBe(30);
+    },
+  );
 });

@@ -30,6 +30,24 @@ export interface Loan {
   readonly column: Column;
   readonly session: SessionName;
   readonly fingerprint: string;
+  /** The backend refused it when it was asked again, and it was not cut yet. */
+  readonly refused?: boolean;
+}
+
+/** How far asking again has come. */
+export interface Begun {
+  readonly answered: number;
+  /** Of the first 100 so few were refused that whom the backend refuses is cut. */
+  readonly passed: boolean;
+}
+
+/** What is written down at once: another control goes on from there. All of it rejects as Redis does. */
+export interface RecheckBook {
+  readonly begun: Begun;
+  readonly note: (loan: Pick<Loan, 'field' | 'column'>, result: OutageResult) => Promise<void>;
+  readonly keep: (begun: Begun) => Promise<void>;
+  /** Nobody is cut, by whoever goes on. */
+  readonly stop: (why: string) => Promise<void>;
 }
 
 export interface RecheckParts {
@@ -46,23 +64,23 @@ export interface RecheckParts {
   readonly mayAsk: (backend: string) => boolean;
   /** Questions a second. */
   readonly pace: (backend: string) => number;
-  readonly note: (loan: Loan, result: OutageResult) => Promise<void>;
+  readonly book: RecheckBook;
   readonly signal: AbortSignal;
   readonly pause?: Pause;
 }
 
-/** How asking again went. `stopped`: too many were refused; `broken-off`: by the end of this process. */
+/** How asking again went. `stopped`: too many were refused; `broken-off`: by the end of this process, or of its lease. */
 export interface Rechecked {
   readonly kind: 'done' | 'stopped' | 'broken-off';
   readonly answered: number;
+  /** In the trial, and afterwards as far as this process asked. */
   readonly denied: number;
 }
 
-type Denied = readonly [loan: Loan, session: Session];
-
 /**
  * Asks about those who were let in and play on, and cuts whom the backend refuses. Nobody is cut before the first 100
- * were answered: a backend that has just come back and refuses everybody is more likely to be wrong.
+ * were answered: a backend that has just come back and refuses everybody is more likely to be wrong. Who goes on after
+ * another control asks nobody whom that one had an answer about, and counts on from its answers. Rejects as Redis does.
  */
 export async function recheckOutage(
   parts: RecheckParts,
@@ -75,11 +93,14 @@ export async function recheckOutage(
 class Recheck {
   readonly #waiting: { readonly loan: Loan; readonly tries: number }[];
   /** Refused in the trial, and not cut yet. */
-  #held: Denied[] = [];
-  #isTrial = true;
+  #held: Loan[];
+  #isTrial: boolean;
   #stopped = false;
-  #answered = 0;
-  #denied = 0;
+  #answered: number;
+  #denied: number;
+  /** That the trial is over is written down. */
+  #trialEnd: Promise<void> = Promise.resolve();
+  #failure: unknown;
   #nextAt: number;
   readonly #pause: Pause;
 
@@ -88,29 +109,44 @@ class Recheck {
     private readonly name: OutageName,
     loans: readonly Loan[],
   ) {
-    this.#waiting = loans.map((loan) => ({ loan, tries: 0 })).reverse();
+    const { answered, passed } = parts.book.begun;
+    this.#held = loans.filter(({ refused }) => refused === true);
+    this.#waiting = loans
+      .filter(({ refused }) => refused !== true)
+      .map((loan) => ({ loan, tries: 0 }))
+      .reverse();
+    this.#isTrial = !passed;
+    this.#answered = answered;
+    this.#denied = this.#held.length;
     this.#nextAt = parts.clock.monotonic();
     this.#pause = parts.pause ?? pause;
   }
 
   async run(): Promise<Rechecked> {
-    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => this.#work()));
+    if (!this.#isTrial) await this.#cutHeld();
+    else if (this.#answered >= TRIAL) await this.#endTrial();
+    const fail = (error: unknown): void => void (this.#failure ??= error);
+    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => this.#work().catch(fail)));
+    if (this.#failure !== undefined) throw this.#failure;
     if (!this.#stopped && this.#isTrial && !this.parts.signal.aborted) await this.#endTrial();
     if (this.#stopped) await this.#leaveAlone();
     const kind = this.#stopped ? 'stopped' : this.parts.signal.aborted ? 'broken-off' : 'done';
     return { kind, answered: this.#answered, denied: this.#denied };
   }
 
+  get #isOver(): boolean {
+    return this.parts.signal.aborted || this.#stopped || this.#failure !== undefined;
+  }
+
   async #work(): Promise<void> {
-    const { signal } = this.parts;
     for (;;) {
       await this.#turn();
-      if (signal.aborted || this.#stopped) return;
+      if (this.#isOver) return;
       const next = this.#waiting.pop();
       if (next === undefined) return;
       if (await this.#settle(next.loan)) continue;
       if (next.tries + 1 < TRIES) this.#waiting.unshift({ loan: next.loan, tries: next.tries + 1 });
-      else await this.parts.note(next.loan, 'not-checkable');
+      else await this.parts.book.note(next.loan, 'not-checkable');
     }
   }
 
@@ -120,61 +156,80 @@ class Recheck {
     const { backend } = this.name;
     do {
       // First, or all who waited would ask at once.
-      while (!mayAsk(backend) && !signal.aborted) await this.#pause(WAIT, signal);
+      while (!mayAsk(backend) && !this.#isOver) await this.#pause(WAIT, signal);
       const now = clock.monotonic();
       const at = Math.max(now, this.#nextAt);
       // A tenth to and fro: several outages are not settled in step.
       this.#nextAt = at + (1000 / pace(backend)) * (0.9 + 0.2 * random());
       await this.#pause(at - now, signal);
-    } while (!mayAsk(backend) && !signal.aborted);
+    } while (!mayAsk(backend) && !this.#isOver);
   }
 
   /** False where it could not be asked. */
   async #settle(loan: Loan): Promise<boolean> {
-    const { note } = this.parts;
-    const session = await this.parts.read(loan.session);
-    if (session?.fingerprint !== loan.fingerprint || session.state === 'revoked') {
-      await note(loan, 'gone');
+    const { book } = this.parts;
+    const session = await this.#find(loan);
+    if (session === undefined) {
+      await book.note(loan, 'gone');
       return true;
     }
     const check = await this.parts.checkOf(this.name, loan.field);
     if (check === undefined) {
-      await note(loan, 'not-checkable');
+      await book.note(loan, 'not-checkable');
       return true;
     }
     const answer = await this.parts.ask(this.#question(check, session));
     if (answer === undefined || answer.kind === 'unavailable') return false;
     this.#answered += 1;
-    if (answer.kind === 'allow') await note(loan, 'kept');
-    else await this.#denial([loan, session]);
-    if (this.#isTrial && this.#answered >= TRIAL) await this.#endTrial();
+    if (answer.kind === 'allow') await book.note(loan, 'kept');
+    else await this.#denial(loan);
+    if (!this.#isTrial) return true;
+    if (this.#answered >= TRIAL) await this.#endTrial();
+    else await book.keep({ answered: this.#answered, passed: false });
     return true;
   }
 
-  async #denial(denied: Denied): Promise<void> {
+  /** Who plays on as the one that was let in. */
+  async #find({ session: name, fingerprint }: Loan): Promise<Session | undefined> {
+    const session = await this.parts.read(name);
+    return session?.fingerprint === fingerprint && session.state !== 'revoked' ? session : undefined;
+  }
+
+  async #denial(loan: Loan): Promise<void> {
     this.#denied += 1;
-    if (this.#isTrial || this.#stopped) this.#held.push(denied);
-    else await this.#cut(denied);
+    // First: whoever goes on has to cut him, and need not ask.
+    await this.parts.book.note(loan, 'denied');
+    if (this.#isTrial) return void this.#held.push(loan);
+    await this.#trialEnd;
+    if (!this.#stopped) await this.#cut(loan);
   }
 
   async #endTrial(): Promise<void> {
     if (!this.#isTrial) return;
     this.#isTrial = false;
     this.#stopped = this.#denied > MOST_DENIED;
-    if (this.#stopped) return;
-    const held = this.#held;
-    this.#held = [];
-    for (const denied of held) await this.#cut(denied);
+    const { book } = this.parts;
+    this.#trialEnd = this.#stopped
+      ? book.stop(`${this.#denied} of ${this.#answered} were refused`)
+      : book.keep({ answered: this.#answered, passed: true });
+    await this.#trialEnd;
+    if (!this.#stopped) await this.#cutHeld();
   }
 
-  async #cut([loan, session]: Denied): Promise<void> {
-    const cut = await this.parts.revoke(session, 'denied-on-recheck');
-    await this.parts.note(loan, cut ? 'cut' : 'gone');
+  async #cutHeld(): Promise<void> {
+    const held = this.#held;
+    this.#held = [];
+    for (const loan of held) await this.#cut(loan);
+  }
+
+  async #cut(loan: Loan): Promise<void> {
+    const session = await this.#find(loan);
+    const isCut = session !== undefined && (await this.parts.revoke(session, 'denied-on-recheck'));
+    await this.parts.book.note(loan, isCut ? 'cut' : 'gone');
   }
 
   async #leaveAlone(): Promise<void> {
-    for (const [loan] of this.#held) await this.parts.note(loan, 'denied');
-    for (const { loan } of this.#waiting) await this.parts.note(loan, 'not-checked');
+    for (const { loan } of this.#waiting) await this.parts.book.note(loan, 'not-checked');
   }
 
   #question(check: Check, { fingerprint, viewerKey }: Session): Question {

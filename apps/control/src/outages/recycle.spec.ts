@@ -2,7 +2,8 @@ import type { Session, SessionState } from '#usher/domain';
 import type { CutResult, OutageResult } from '#usher/sessions';
 import { VirtualTime } from '#usher/testing';
 import type { Loan } from './recheck.js';
-import { recycleOutage, type BackendNow, type Recycled, type RecycleParts, type Return } from './recycle.js';
+import { recycleOutage } from './recycle.js';
+import type { BackendNow, Earlier, Recycled, RecycleParts, Return, Viewer } from './recycle.js';
 
 const NAME = { backend: 'portal', tail: '1' };
 const CUT: CutResult = { kind: 'cut' };
@@ -14,6 +15,13 @@ const loans = (count: number): Loan[] =>
     session: { edge: 'astra-1', sessionId: String(i) },
     fingerprint: 'same',
   }));
+
+const viewer = (viewerKey: string): Viewer => ({
+  backend: 'portal',
+  viewerKey,
+  ip: '192.0.2.7',
+  channel: 'a001',
+});
 
 interface Life {
   /** What becomes of a viewer who was cut, 3 s later; undefined: nobody sees him again. */
@@ -29,13 +37,17 @@ function world({ returns = () => 'came-back', edge = () => CUT, backend = () => 
   const results = new Map<string, OutageResult[]>();
   const cuts: { readonly id: string; readonly at: number }[] = [];
   const closed: string[] = [];
+  const stops: string[] = [];
   const ended = new AbortController();
   const parts: RecycleParts = {
     clock: time.clock,
     random: () => 0.5,
     read: async ({ sessionId }) => {
       const now = state === undefined ? 'on-trust' : state(sessionId);
-      return now && ({ edge: 'astra-1', sessionId, fingerprint: 'same', state: now } as Session);
+      return (
+        now &&
+        ({ ...viewer(sessionId), edge: 'astra-1', sessionId, fingerprint: 'same', state: now } as Session)
+      );
     },
     cut: async ({ sessionId }) => {
       cuts.push({ id: sessionId, at: time.clock.monotonic() });
@@ -43,19 +55,20 @@ function world({ returns = () => 'came-back', edge = () => CUT, backend = () => 
     },
     close: async ({ sessionId }) => void closed.push(sessionId),
     backendNow: backend,
-    returned: async ({ sessionId }, since) =>
+    returned: async ({ viewerKey: sessionId }, since) =>
       time.clock.now() - since >= 3_000 ? returns(sessionId) : undefined,
     pace: () => 2,
-    note: async ({ session }, result) =>
-      void results.set(session.sessionId, [...(results.get(session.sessionId) ?? []), result]),
+    note: async ({ field }, result) =>
+      void results.set(field.slice(2), [...(results.get(field.slice(2)) ?? []), result]),
+    stop: async (why) => void stops.push(why),
     signal: ended.signal,
     pause: time.pause,
   };
-  const run = (count: number, more: Partial<RecycleParts> = {}): Promise<Recycled> =>
-    time.until(recycleOutage({ ...parts, ...more }, NAME, loans(count)));
+  const run = (count: number, more: Partial<RecycleParts> = {}, earlier: Earlier[] = []): Promise<Recycled> =>
+    time.until(recycleOutage({ ...parts, ...more }, NAME, loans(count), earlier));
   const last = (result: OutageResult): number =>
     [...results.values()].filter((each) => each.at(-1) === result).length;
-  return { time, parts, results, cuts, closed, ended, run, last };
+  return { time, parts, results, cuts, closed, stops, ended, run, last };
 }
 
 describe('having viewers come back who were let in on trust', () => {
@@ -80,8 +93,12 @@ describe('having viewers come back who were let in on trust', () => {
   });
 
   it('cuts ten first, and no more where most of them do not play again', async () => {
-    const { run, cuts, last } = world({ returns: (id) => (Number(id) < 4 ? 'came-back' : undefined) });
-    expect((await run(500)).why).toMatch(/^\d+ of the last \d+ did not play again$/);
+    const { run, cuts, last, stops } = world({
+      returns: (id) => (Number(id) < 4 ? 'came-back' : undefined),
+    });
+    const { why } = await run(500);
+    expect(why).toMatch(/^\d+ of the last \d+ did not play again$/);
+    expect(stops).toContain(why);
     expect(cuts.length).toBeLessThanOrEqual(14);
     expect(last('not-checked')).toBe(500 - cuts.length);
   });
@@ -102,6 +119,44 @@ describe('having viewers come back who were let in on trust', () => {
     expect((await run(2_000)).why).toContain('did not play again');
     // Those who were cut before the first of them was missed.
     expect(cuts.length).toBeLessThan(400 + 200);
+  });
+
+  describe('where an earlier control was killed', () => {
+    /** Whom it cut, a second ago the first of them. */
+    const earlier = (count: number, result: (id: number) => Earlier['result'], at: number): Earlier[] =>
+      Array.from({ length: count }, (_, id) => ({
+        loan: { field: `t|e${id}`, column: 'onTrust' },
+        viewer: viewer(`e${id}`),
+        at: at + id,
+        result: result(id),
+      }));
+
+    it('says of those too who came back', async () => {
+      const { run, last, results, time } = world({
+        returns: (id) => (id === 'e3' ? 'refused' : 'came-back'),
+      });
+      const cut = earlier(8, () => 'recycled', time.clock.now() - 1_000);
+      expect(await run(0, {}, cut)).toEqual({ cut: 8, lost: 1 });
+      expect([last('came-back'), last('refused')]).toEqual([7, 1]);
+      expect(results.get('e3')).toEqual(['refused']);
+    });
+
+    it('cuts nobody more before those ten were judged, and none at all where they were lost', async () => {
+      const { run, cuts, last, time } = world({ returns: () => undefined });
+      const cut = earlier(10, (id) => (id < 4 ? 'came-back' : 'recycled'), time.clock.now() - 30_000);
+      expect((await run(50, {}, cut)).why).toBe('6 of the last 10 did not play again');
+      expect(cuts).toEqual([]);
+      expect(last('not-checked')).toBe(50);
+    });
+
+    it('counts on: two more are too many after nineteen that it lost', async () => {
+      const life: Life = { returns: (id) => (Number(id) < 2 ? 'refused' : 'came-back') };
+      const { run, cuts, time } = world(life);
+      const cut = earlier(100, (id) => (id > 80 ? 'refused' : 'came-back'), time.clock.now() - 120_000);
+      expect((await run(300, {}, cut)).why).toBe('21 of the last 100 did not play again');
+      expect(cuts.length).toBeLessThan(30);
+      expect((await world(life).run(300)).why).toBeUndefined();
+    });
   });
 
   it('goes on only while the backend is asked: stops when it is suspended again, waits where that is not known', async () => {

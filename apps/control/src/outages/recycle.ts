@@ -1,4 +1,4 @@
-import type { Clock, Random, Session, SessionName } from '#usher/domain';
+import { readable, type Clock, type Random, type Session, type SessionName } from '#usher/domain';
 import type { CutResult, OutageName, OutageResult } from '#usher/sessions';
 import { pause as realPause, type Pause } from '../pause.js';
 import type { Loan } from './recheck.js';
@@ -23,6 +23,18 @@ const WAIT = 1_000;
 /** What came of a viewer who was cut. */
 export type Return = 'came-back' | 'refused';
 
+/** By what it is told whether he came back; `channel` for people. */
+export type Viewer = Pick<Session, 'backend' | 'viewerKey' | 'ip' | 'channel'>;
+
+/** Whom a control cut that has died since, and what it said of him. */
+export interface Earlier {
+  readonly loan: Pick<Loan, 'field' | 'column'>;
+  readonly viewer: Viewer;
+  /** When that was said, cluster time, ms. */
+  readonly at: number;
+  readonly result: 'recycled' | Return;
+}
+
 /** `asked`: the backend answers, as ever. `unsure`: that cannot be known now. Else why nobody is to be cut any more. */
 export type BackendNow = 'asked' | 'unsure' | { readonly why: string };
 
@@ -36,10 +48,12 @@ export interface RecycleParts {
   readonly close: (session: Session) => Promise<unknown>;
   readonly backendNow: (backend: string) => BackendNow;
   /** What the backend has said of the viewer since then (cluster time, ms); undefined: nothing. */
-  readonly returned: (session: Session, since: number) => Promise<Return | undefined>;
+  readonly returned: (viewer: Viewer, since: number) => Promise<Return | undefined>;
   /** Sessions a second. */
   readonly pace: (backend: string) => number;
-  readonly note: (loan: Loan, result: OutageResult) => Promise<void>;
+  readonly note: (loan: Pick<Loan, 'field' | 'column'>, result: OutageResult) => Promise<void>;
+  /** Nobody more is cut, by another control neither. */
+  readonly stop: (why: string) => Promise<void>;
   readonly signal: AbortSignal;
   readonly pause?: Pause;
 }
@@ -52,29 +66,27 @@ export interface Recycled {
   readonly why?: string;
 }
 
-interface Cut {
-  readonly loan: Loan;
-  readonly session: Session;
-  readonly at: number;
-}
+/** Whoever was cut, and is not judged yet. */
+type Cut = Pick<Earlier, 'loan' | 'viewer' | 'at'>;
 
 /**
  * Cuts those on trust at their edges, slowly: their players come back by themselves with new credentials, and are asked about
  * properly. No hold is set, and no session is revoked: an edge that does not obey harms nobody. It goes on only while the
- * backend answers and those who were cut play again: whoever does not come back may have paid. Rejects as Redis does.
+ * backend answers and those who were cut play again: whoever does not come back may have paid. Those whom an
+ * earlier control cut count as its own. Rejects as Redis does.
  */
 export function recycleOutage(
   parts: RecycleParts,
   name: OutageName,
   loans: readonly Loan[],
+  earlier: readonly Earlier[] = [],
 ): Promise<Recycled> {
-  return new Recycle(parts, name, loans).run();
+  return new Recycle(parts, name, loans, earlier).run();
 }
 
 class Recycle {
   readonly #waiting: { readonly loan: Loan; readonly tries: number }[];
   readonly #pause: Pause;
-  /** Cut, and not judged yet. */
   #out: Cut[] = [];
   /** Of the last hundred that were judged: who was lost. */
   readonly #judged: boolean[] = [];
@@ -91,20 +103,31 @@ class Recycle {
     private readonly parts: RecycleParts,
     private readonly name: OutageName,
     loans: readonly Loan[],
+    earlier: readonly Earlier[],
   ) {
     this.#waiting = loans.map((loan) => ({ loan, tries: 0 })).reverse();
     this.#nextAt = parts.clock.monotonic();
     this.#pause = parts.pause ?? realPause;
+    for (const one of earlier.toSorted((a, b) => a.at - b.at)) {
+      this.#begun += 1;
+      this.#cut += 1;
+      if (one.result === 'recycled') this.#out.push(one);
+      else this.#count(one.result === 'refused');
+    }
   }
 
   async run(): Promise<Recycled> {
     const watching = this.#watch();
     await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => this.#work()));
     this.#working = false;
+    if (this.#why !== undefined) await this.parts.stop(this.#why);
     await watching;
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#why !== undefined)
+    if (this.#why !== undefined) {
+      // Of those who were cut last too many may have been lost.
+      await this.parts.stop(this.#why);
       for (const { loan } of this.#waiting) await this.parts.note(loan, 'not-checked');
+    }
     const counts = { cut: this.#cut, lost: this.#lost };
     return this.#why === undefined ? counts : { ...counts, why: this.#why };
   }
@@ -165,7 +188,7 @@ class Recycle {
       await close(session);
       await note(loan, 'recycled');
       this.#cut += 1;
-      this.#out.push({ loan, session, at });
+      this.#out.push({ loan, viewer: viewerOf(session), at });
       return true;
     }
     if (signal.aborted) return false;
@@ -190,11 +213,14 @@ class Recycle {
 
   async #judge(cut: Cut): Promise<void> {
     const { clock, returned, note } = this.parts;
-    const found = await returned(cut.session, cut.at);
+    const found = await returned(cut.viewer, cut.at);
     if (found === undefined && clock.now() - cut.at < RETURNS_WITHIN) return;
     if (found !== undefined) await note(cut.loan, found);
     this.#out = this.#out.filter((one) => one !== cut);
-    const isLost = found !== 'came-back';
+    this.#count(found !== 'came-back');
+  }
+
+  #count(isLost: boolean): void {
     this.#judgements += 1;
     if (isLost) this.#lost += 1;
     this.#judged.push(isLost);
@@ -203,6 +229,10 @@ class Recycle {
     const most = this.#judgements <= FIRST ? MOST_OF_FIRST : MOST_LOST;
     if (lost > most) this.#why ??= `${lost} of the last ${this.#judged.length} did not play again`;
   }
+}
+
+function viewerOf({ backend, viewerKey, ip, channel }: Session): Viewer {
+  return { backend, viewerKey, ip, channel: readable(channel) };
 }
 
 /** Undefined: he plays on trust still. */

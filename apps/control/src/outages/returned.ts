@@ -1,7 +1,6 @@
 import { Why } from '#usher/decisions';
-import { readable, type Session } from '#usher/domain';
 import type { ControlNode } from '../control-node.js';
-import type { Return } from './recycle.js';
+import type { Return, Viewer } from './recycle.js';
 
 type ReturningNode = Pick<ControlNode, 'config' | 'clock' | 'log' | 'redis' | 'known'>;
 
@@ -17,7 +16,7 @@ export function returnedTo({ config, clock, log, redis, known }: ReturningNode) 
     const groups = Object.values(config.groups).filter(({ backends }) => backends.includes(backend));
     return [...new Set([backend, ...groups.flatMap(({ backends }) => backends)])];
   };
-  return async ({ backend, viewerKey, ip, channel }: Session, since: number): Promise<Return | undefined> => {
+  return async ({ backend, viewerKey, ip, channel }: Viewer, since: number): Promise<Return | undefined> => {
     const backends = together(backend);
     const found = await Promise.all(backends.map((name) => known.find(name, viewerKey)));
     if (found.some((viewer) => viewer !== undefined && viewer.allowedAt >= since)) return 'came-back';
@@ -27,7 +26,7 @@ export function returnedTo({ config, clock, log, redis, known }: ReturningNode) 
         !one.allow &&
         one.because === undefined &&
         one.at >= since &&
-        one.channel === readable(channel) &&
+        one.channel === channel &&
         backends.includes(one.backend ?? ''),
     );
     return isRefused ? 'refused' : undefined;

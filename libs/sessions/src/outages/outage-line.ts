@@ -16,15 +16,7 @@ export type OutageFault = 'backend' | 'us';
  * about it again; `not-checked`: nobody did.
  */
 export type OutageResult =
-  | 'kept'
-  | 'cut'
-  | 'denied'
-  | 'recycled'
-  | 'came-back'
-  | 'refused'
-  | 'gone'
-  | 'not-checkable'
-  | 'not-checked';
+  'kept' | 'cut' | 'denied' | 'recycled' | 'came-back' | 'refused' | 'gone' | 'not-checkable' | 'not-checked';
 
 export const RESULTS: readonly OutageResult[] = [
   'kept',

@@ -199,7 +199,12 @@ export class OutageStore {
 
   /** True for the first that marks it so. */
   async mark(name: OutageName, what: string, value: string | number): Promise<boolean> {
-    return (await this.redis.run(MARK, [outageKeys(name)[0]], [what, value], TIMEOUT)) === 1;
+    return (await this.redis.run(MARK, [outageKeys(name)[0]], [what, value, 'once'], TIMEOUT)) === 1;
+  }
+
+  /** As `mark`, in place of what was marked before. */
+  async markAnew(name: OutageName, what: string, value: string | number): Promise<void> {
+    await this.redis.run(MARK, [outageKeys(name)[0]], [what, value, 'anew'], TIMEOUT);
   }
 
   /** The outages of a backend that last, by whose fault it is, and those that wait to be settled. */

@@ -24,7 +24,10 @@ export interface SettlementOfOutage {
   readonly signal?: AbortSignal;
 }
 
-/** A session that an outage let in, that plays on, and of which nobody has said what the backend says. */
+/**
+ * A session that an outage let in, that plays on, and of which nobody has said what the backend says; or that the backend
+ * refused, and whoever was to cut it died.
+ */
 export interface OpenLoan {
   readonly line: OutageLine;
   readonly session: Session;
@@ -41,8 +44,11 @@ export async function* settleLines(
 ): AsyncGenerator<OpenLoan> {
   const { store, redis, shards, clock, signal } = outage;
   const { name, start, end } = record;
+  const stopped = record.marks.has('cutStopped');
+  const isPending = (line: OutageLine): boolean =>
+    isUnasked(line) || (line.result === 'denied' && !stopped && outage.unasked(line) === undefined);
   const unknown: OutageLine[] = [];
-  for await (const line of store.lines(name)) if (isUnknown(line)) unknown.push(line);
+  for await (const line of store.lines(name)) if (line.since !== 0 || isPending(line)) unknown.push(line);
   const marks = new Set(unknown.map(({ field }) => markOf(field)));
   const ends = await readEnds(redis, shards, start, marks);
   for (let from = 0; from < unknown.length; from += LOOKED_UP) {
@@ -54,16 +60,10 @@ export async function* settleLines(
     for (const [place, line] of lines.entries()) {
       const session = sessions[place];
       const isDead = !outage.lives(line.node);
-      const finding = findingOf(
-        line,
-        session,
-        ends.get(markOf(line.field)),
-        end,
-        isDead,
-        outage.unasked(line),
-      );
+      const result = isPending(line) ? resultOf(line, session, outage.unasked(line)) : undefined;
+      const finding = findingOf(line, session, ends.get(markOf(line.field)), end, isDead, result);
       if (finding !== undefined) findings.push(finding);
-      if (session !== undefined && isUnasked(line)) playing.push({ line, session });
+      if (session !== undefined && isPending(line)) playing.push({ line, session });
     }
     await store.settleLines(name, start, findings, clock.now());
     yield* playing;
@@ -88,11 +88,6 @@ export function isComplete({ state }: LedgerNode): boolean {
   return state === 'done' || state === 'left';
 }
 
-/** It runs to the end as far as its process knew, or nobody said what became of it. */
-function isUnknown({ since, result }: OutageLine): boolean {
-  return since !== 0 || result === '' || result === 'not-checked';
-}
-
 const isUnasked = ({ result }: OutageLine): boolean => result === '' || result === 'not-checked';
 
 async function sessionOf({ registry }: SettlementOfOutage, line: OutageLine): Promise<Session | undefined> {
@@ -110,12 +105,12 @@ function findingOf(
   ended: SessionEnd | undefined,
   end: number,
   isDead: boolean,
-  unasked: OutageResult | undefined,
+  result: OutageResult | undefined,
 ): LineFinding | undefined {
   const column = columnOf(line.field);
   if (column === undefined) return undefined;
   const { field, since } = line;
-  const finding = { field, column, result: line.result === '' ? resultOf(session, unasked) : undefined };
+  const finding = { field, column, result };
   // Its process told of the end, or it played on to the outage's.
   if (since === 0) return finding.result === undefined ? undefined : finding;
   if (session !== undefined) {
@@ -130,6 +125,13 @@ function findingOf(
   };
 }
 
-function resultOf(session: Session | undefined, unasked: OutageResult | undefined): OutageResult | undefined {
+function resultOf(
+  { result }: OutageLine,
+  session: Session | undefined,
+  unasked: OutageResult | undefined,
+): OutageResult | undefined {
+  if (result === 'not-checked') return undefined;
+  // Refused, and it ended: whoever cut it died before he could say so.
+  if (result === 'denied') return session === undefined ? 'cut' : undefined;
   return session === undefined ? 'gone' : unasked;
 }

@@ -18,6 +18,8 @@ local ANSWERED = { kept = true, cut = true, denied = true, ['came-back'] = true,
 local SAID = { gone = true, recycled = true }
 
 local function stands(new, old)
+  -- Refused, and not cut yet.
+  if old == 'denied' then return new == 'cut' or new == 'gone' end
   if ANSWERED[old] then return false end
   return ANSWERED[new] or new == 'recycled' or not SAID[old]
 end
