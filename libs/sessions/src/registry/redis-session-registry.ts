@@ -1,5 +1,14 @@
 import type { CloseReason, Clock, FoundSession, Session, SessionName, SessionRegistry } from '#usher/domain';
-import { aliveKey, channelKey, eventsKey, isReplyError, script, sessionKey, userKey } from '#usher/redis';
+import {
+  aliveKey,
+  channelKey,
+  eventsKey,
+  isReplyError,
+  script,
+  sessionKey,
+  userKey,
+  whereKey,
+} from '#usher/redis';
 import type { RedisArg, RedisClient } from '#usher/redis';
 import { RegistryError } from './registry-error.js';
 import {
@@ -12,6 +21,7 @@ import {
   memberOf,
   sessionShardOf,
   whereKeyOf,
+  wherePartOf,
 } from './session-names.js';
 import { noteReplaced } from './restarts.js';
 import { readRecord, recordFields, revokedAtIn, wholeText } from './session-record.js';
@@ -23,6 +33,7 @@ const REVOKE = sessionScript('revoke-session-5');
 const READ = script(import.meta.url, './lua/read-session-3.lua');
 const POINT_WHERE = script(import.meta.url, './lua/point-where-2.lua');
 const BURY = sessionScript('bury-revoked-1');
+const KEEP_WHERE = script(import.meta.url, './lua/keep-where-1.lua');
 const FORGET_WHERE = script(import.meta.url, './lua/forget-where-1.lua');
 
 /** A session is followed through so many shards. */
@@ -238,10 +249,24 @@ export class RedisSessionRegistry implements SessionRegistry {
     await this.redis.run(FORGET_WHERE, [whereKeyOf(name, this.shards)], [memberOf(name), Number(shard)]);
   }
 
-  /** Lets `where` live as long as the record does. */
-  async keepWhere(name: SessionName, aliveUntil: number): Promise<void> {
-    const key = whereKeyOf(name, this.shards);
-    await this.redis.call('PEXPIRE', [key, this.#whereLife(aliveUntil), 'GT']);
+  /** Lets `where` live as long as the records do, of sessions that are in this shard: one script for each home shard. */
+  async keepWhere(
+    shard: string,
+    signs: Iterable<Pick<Session, keyof SessionName | 'aliveUntil'>>,
+  ): Promise<void> {
+    const homes = new Map<string, Map<string, number>>();
+    for (const sign of signs) {
+      const home = homeShardOf(sign, this.shards);
+      if (home === shard) continue;
+      const parts = homes.get(home) ?? new Map<string, number>();
+      const part = wherePartOf(sign, this.shards);
+      homes.set(home, parts.set(part, Math.max(parts.get(part) ?? 0, this.#whereLife(sign.aliveUntil))));
+    }
+    const kept = Array.from(homes, ([home, parts]) => {
+      const [[first] = ['']] = parts;
+      return this.redis.run(KEEP_WHERE, [whereKey(home, first)], Array.from(parts).flat());
+    });
+    await Promise.all(kept);
   }
 
   /** Returns how the record that was there before ended. */

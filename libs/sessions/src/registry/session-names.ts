@@ -42,7 +42,12 @@ export function homeShardOf(name: SessionName, shards: number): string {
 
 /** Where it stands in which shard a session is: beside its home, so that one script reads or writes both. */
 export function whereKeyOf(name: SessionName, shards: number): string {
-  return whereKey(homeShardOf(name, shards), partOf(`${name.edge}/${name.sessionId}`, shards));
+  return whereKey(homeShardOf(name, shards), wherePartOf(name, shards));
+}
+
+/** In which part of its home shard that stands. */
+export function wherePartOf(name: SessionName, shards: number): string {
+  return partOf(`${name.edge}/${name.sessionId}`, shards);
 }
 
 /** The shard of a user's sessions: all of them, whatever the edge. */

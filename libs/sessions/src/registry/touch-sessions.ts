@@ -40,7 +40,8 @@ export async function touchSessions(
   const [renewed, missing] = reply as [string[], string[]];
   if (renewed.length > 0) {
     const until = new Map(signs.map((sign) => [memberOf(sign.name), sign.aliveUntil]));
-    await Promise.all(named(renewed).map((name) => registry.keepWhere(name, until.get(memberOf(name)) ?? 0)));
+    const kept = named(renewed).map((name) => ({ ...name, aliveUntil: until.get(memberOf(name)) ?? 0 }));
+    await registry.keepWhere(shard, kept);
   }
   return named(missing);
 }

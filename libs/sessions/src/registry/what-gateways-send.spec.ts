@@ -7,6 +7,7 @@ import { EpochWatcher } from './epoch-watcher.js';
 import { aSession } from './for-tests.js';
 import { healRegistry } from './heal-registry.js';
 import { RedisSessionRegistry } from './redis-session-registry.js';
+import { whereKeyOf } from './session-names.js';
 import { SignsOfLife } from './signs-of-life.js';
 
 let server: RedisProcess;
@@ -72,6 +73,25 @@ describe('signs of life', () => {
     expect(signs.size).toBe(0);
     expect(await server.cli('INFO', 'commandstats')).toMatch(/cmdstat_zadd:calls=3,/);
     expect(await registry.read(sessions[1_299]!)).toMatchObject({ aliveUntil: later() });
+  });
+
+  it('renew where their sessions are, in one script for each home shard', async () => {
+    const sessions = Array.from({ length: 400 }, (_, i) => aSession({ sessionId: String(i), user: 'one' }));
+    for (const session of sessions) await registry.open(session);
+    const signs = new SignsOfLife(redis, registry, clock);
+    const until = clock.now() + 10_000_000;
+    for (const session of sessions) signs.note(session, registry.shardOf(session), until);
+    const elsewhere = sessions.map((session) => whereKeyOf(session, 4));
+    const keys = elsewhere.filter((key) => !key.includes(`{${registry.shardOf(sessions[0]!)}}`));
+    for (const key of keys) await redis.call('PEXPIRE', [key, 1_000]);
+    // Known to the server from now on.
+    await registry.keepWhere('99', [sessions[0]!]);
+    await redis.call('CONFIG', ['RESETSTAT']);
+    await signs.flush();
+    const [, calls] = /cmdstat_evalsha:calls=(\d+),/.exec(await server.cli('INFO', 'commandstats'))!;
+    expect(Number(calls)).toBeLessThanOrEqual(4);
+    expect(keys.length).toBeGreaterThan(200);
+    for (const key of keys) expect(await redis.call('PTTL', [key])).toBeGreaterThan(13_000_000);
   });
 
   it('of a session noted often are one, the newest', async () => {
