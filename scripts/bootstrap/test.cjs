@@ -29,4 +29,4 @@ async function test(given) {
   });
 }
 
-module.exports = { test };
+module.exports = { JEST, test };

@@ -148,8 +148,11 @@ class Forward implements Dialect {
 }
 
 /** Seconds that the proxy's cache may hold it: a stand-in, or what a token changes at once, it may not. */
-function cacheable({ allow, because, verbatim, edgeTtl = 0 }: Decision, { visit }: EdgeFacts): number {
-  if (verbatim === true) return 0;
+function cacheable(
+  { allow, because, verbatim, edgeTtl = 0 }: Decision,
+  { visit, action }: EdgeFacts,
+): number {
+  if (verbatim === true || action === 'publish') return 0;
   if (allow) return edgeTtl;
   return because === undefined && visit?.isShown === true ? edgeTtl : 0;
 }

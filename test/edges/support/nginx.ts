@@ -1,0 +1,88 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, freePort } from '#usher/testing';
+import { get } from '../../support/usher-process.js';
+
+/** A real nginx of this test alone. */
+export interface Nginx {
+  readonly port: number;
+  /** Its error log so far. */
+  log(): string;
+  stop(): Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+export interface NginxSite {
+  /** What stands in `http { … }`: `{port}` and `{folder}` are put in. */
+  readonly http: string;
+  /** Files below `{folder}/srv`, by path. */
+  readonly files?: Readonly<Record<string, string | Buffer>>;
+}
+
+/** Starts nginx in the foreground, on a free port, with files and caches in a folder of its own. */
+export async function startNginx({ http, files = {} }: NginxSite): Promise<Nginx> {
+  const folder = await mkdtemp(join(tmpdir(), 'usher-nginx-'));
+  const port = await freePort();
+  for (const [path, content] of Object.entries(files)) {
+    const file = join(folder, 'srv', path);
+    await mkdir(join(file, '..'), { recursive: true });
+    await writeFile(file, content);
+  }
+  const config = join(folder, 'nginx.conf');
+  await writeFile(
+    config,
+    configuration(folder, http.replaceAll('{port}', String(port)).replaceAll('{folder}', folder)),
+  );
+  const child = spawn('nginx', ['-p', folder, '-c', config, '-e', join(folder, 'error.log')], {
+    stdio: 'pipe',
+  });
+  running.add(child);
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const gone = once(child, 'close').finally(() => running.delete(child));
+  const log = (): string => said + readFileSync(join(folder, 'error.log'), 'utf8');
+  await eventually(async () => {
+    if (child.exitCode !== null) return true;
+    return (await get(port, '/is-nginx-there')).status > 0;
+  });
+  if (child.exitCode !== null) throw new Error(`nginx ended:\n${said}`);
+  return {
+    port,
+    log,
+    stop: async () => {
+      child.kill('SIGQUIT');
+      child.kill('SIGTERM');
+      await gone;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Everything that nginx writes is in the folder. */
+function configuration(folder: string, http: string): string {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${folder}/${name};`,
+  );
+  return [
+    process.getuid?.() === 0 ? 'user root;' : '',
+    'daemon off;',
+    'worker_processes 1;',
+    `pid ${folder}/nginx.pid;`,
+    `error_log ${folder}/error.log warn;`,
+    'events { worker_connections 512; }',
+    'http {',
+    'access_log off;',
+    'keepalive_timeout 60s;',
+    ...temporary,
+    http,
+    '}',
+  ].join('\n');
+}
