@@ -1,9 +1,16 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { RenewalJob } from '../../../apps/control/src/renewals/renewal-job.js';
+import { RenewalJob, type RenewalJobParts } from '../../../apps/control/src/renewals/renewal-job.js';
 import { Pacer } from '../../../libs/backends/src/gate/pacer.js';
 import { VirtualTime } from '../../../libs/testing/src/virtual-time.js';
-import { silentLog, type BackendAnswer, type Check, type Question, type Session } from '#usher/domain';
+import {
+  silentLog,
+  type BackendAnswer,
+  type Check,
+  type Question,
+  type Session,
+  type SessionName,
+} from '#usher/domain';
 import { openRenewal, renewals } from '#usher/node';
 import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
 import { allShards, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
@@ -18,12 +25,16 @@ const PACE = 500;
 const RATE = 100;
 const BURST = 50;
 const BURST_EVERY = 10_000;
+/** Questions of the job that may be under way at once. */
+const WIDTH = 32;
 /** The backend's own time, ms. */
 const TAKES = 8;
 /** One of so many is refused now: not so many that the job doubts the backend. */
 const DENIED = 100;
 /** A pacer lets a tenth of a second's calls go early. */
 const AIM = 1.1;
+/** What is put back for less is put back for moments, ms. */
+const SOON = 10_000;
 /** Sessions written side by side at the beginning. */
 const SIDE_BY_SIDE = 500;
 const LIFE = 14_400_000;
@@ -97,7 +108,7 @@ async function run(redis: RedisClient, count: number): Promise<Run> {
     await time.working(async () => {
       const session = sessionOf(id, clock.now());
       await registry.open(session);
-      await store.again(registry.shardOf(session), session, clock.now() + HOUR);
+      await again(registry.shardOf(session), session, clock.now() + HOUR);
     });
     note();
     return { ...ANSWER, kind: 'allow', reason: 'backend-allowed' };
@@ -107,10 +118,15 @@ async function run(redis: RedisClient, count: number): Promise<Run> {
     if (settled % (count / 10) === 0) heap.look();
     if (settled === count) allSettled();
   };
-  const job = new RenewalJob({
+  /** Redis has a clock of its own, which says what is due: what is put back for moments is due at once. */
+  const again = (shard: string, name: SessionName, dueAt: number): Promise<void> => {
+    const left = dueAt - clock.now();
+    return time.working(() => store.again(shard, name, Date.now() + (left < SOON ? 0 : left)));
+  };
+  const parts: RenewalJobParts = {
     store: {
       take: (...given) => time.working(() => store.take(...given)),
-      again: (...given) => time.working(() => store.again(...given)),
+      again,
       drop: (...given) => time.working(() => store.drop(...given)),
     },
     registry: {
@@ -133,8 +149,10 @@ async function run(redis: RedisClient, count: number): Promise<Run> {
     clock,
     random: Math.random,
     log: silentLog,
+    widths: () => new Map([['portal', WIDTH]]),
     pause: time.pause,
-  });
+  };
+  const job = new RenewalJob(parts);
   const firstCheck = (): void => {
     const wait = pacer.reserve(MAX_WAIT);
     const waitAlone = alone.reserve(MAX_WAIT);
@@ -237,13 +255,13 @@ interface Opening {
 async function openAll({ registry, store, sealer, count, now }: Opening): Promise<void> {
   const clock = { now: () => now, monotonic: () => 0 };
   const traits = new Map([['portal', { credential: 'reusable' }]]) as never;
-  const { seal } = renewals({ store, registry, sealer, clock, random: Math.random, traits, log: silentLog });
+  const renewed = renewals({ store, registry, sealer, clock, random: Math.random, traits, log: silentLog });
   for (let from = 0; from < count; from += SIDE_BY_SIDE) {
     const ids = Array.from({ length: Math.min(SIDE_BY_SIDE, count - from) }, (_, i) => from + i);
     await Promise.all(
       ids.map(async (id) => {
         const session = sessionOf(id, now);
-        const { shard, name, sealed } = seal(checkOf(id), identityOf(id), session)!;
+        const { shard, name, sealed } = renewed.seal(checkOf(id), identityOf(id), session)!;
         await registry.open(session);
         await store.keep(shard, name, sealed, now - 60_000);
       }),
