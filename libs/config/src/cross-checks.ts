@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { backendProblems, backendWarnings } from './backend-checks.js';
 import { controlProblems, controlWarnings } from './control-checks.js';
+import { dialectProblems } from './dialect-checks.js';
 import { limitWarnings } from './limit-checks.js';
 import type { Problem } from './problem.js';
 import { ruleProblems, ruleWarnings } from './rule-checks.js';
@@ -23,6 +24,7 @@ export function crossCheck(config: Config): Problem[] {
     ...sharedWebhookNames(config),
     ...outageProblems(config),
     ...controlProblems(config),
+    ...dialectProblems(config),
     ...ruleProblems(config),
     ...sharedTokens(config),
   ];

@@ -203,6 +203,41 @@ export const edgeSchema = z.strictObject({
     })
     .prefault({})
     .describe('What only MediaMTX has.'),
+  ome: z
+    .strictObject({
+      secret: z
+        .string()
+        .min(1)
+        .max(256)
+        .optional()
+        .meta({
+          description:
+            'The SecretKey of its AdmissionWebhooks. Dialect ome needs it: what is not signed is refused.',
+          secret: 'all',
+          examples: ['choose-one-of-your-own'],
+        }),
+      realIp: z
+        .enum(['ignore', 'trusted'])
+        .default('ignore')
+        .describe(
+          'trusted: the viewer is whom X-Real-IP or X-Forwarded-For name. Only where a proxy that sets them is the one way in.',
+        ),
+      lifetime: z
+        .enum(['granted', 'unlimited'])
+        .default('granted')
+        .describe('granted: it ends a session when the time that the backend gave (X-AuthDuration) is over.'),
+    })
+    .prefault({})
+    .describe('What only OvenMediaEngine has.'),
+  'nginx-rtmp': z
+    .strictObject({
+      method: z
+        .enum(['post', 'get'])
+        .default('post')
+        .describe('As its notify_method. With get players can forge questions: docs/dialects/nginx-rtmp.md.'),
+    })
+    .prefault({})
+    .describe('What only nginx-rtmp has.'),
 });
 
 const failMode = z

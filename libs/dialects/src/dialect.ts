@@ -96,8 +96,11 @@ export interface DialectType {
   readonly hasPaths: boolean;
   /** Equal requests may be answered by heart: an answer depends on nothing but what `request-key.ts` compares. */
   readonly isRemembered: boolean;
-  /** The edge is told how long it may rely on an answer: `Decision.edgeTtl`. */
-  readonly tellsTtl: boolean;
+  /**
+   * The edge is told how long it may rely on an answer: `Decision.edgeTtl`. granted: it ends the session then, so it is
+   * told of nothing but the time that a backend gave.
+   */
+  readonly tellsTtl: boolean | 'granted';
   /** The edge gives up by then, ms; undefined: not before our own deadline. */
   readonly deadline?: number;
   readonly speak: (edge: EdgeConfig) => Dialect;

@@ -5,7 +5,16 @@
  * them. So a query travels to the backend byte for byte, and a key encodes any bytes unambiguously.
  * `readable` (text.ts) turns one into text for people.
  */
-export const DIALECT_NAMES = ['astra', 'alta', 'flussonic', 'mediamtx', 'forward'] as const;
+export const DIALECT_NAMES = [
+  'astra',
+  'alta',
+  'flussonic',
+  'mediamtx',
+  'forward',
+  'srs',
+  'ome',
+  'nginx-rtmp',
+] as const;
 export type DialectName = (typeof DIALECT_NAMES)[number];
 
 /** To play is what nearly all ask for; to publish (ingest) is answered by routes of its own, never by accident. */

@@ -12,12 +12,12 @@ import {
   type Unidentified,
 } from '#usher/decisions';
 import { BadRequest, type EdgeAnswer, type EdgeFacts } from '#usher/dialects';
-import type { Check, Clock, DialectName, Log } from '#usher/domain';
+import type { Check, Clock, Decision, DialectName, Log } from '#usher/domain';
 import type { CheckMetrics, ThrottledLog } from '#usher/observe';
 import type { ShownBefore } from '#usher/sessions';
 import type { Asker, AskerOf } from '../edges/asker.js';
 import type { EdgeDirectory, KnownEdge } from '../edges/edge-directory.js';
-import { edgeTtl, type EdgeTtls } from './edge-ttl.js';
+import { edgeTtl, grantedTtl, type EdgeTtls } from './edge-ttl.js';
 import type { GistMemory } from './gist-memory.js';
 import type { Memory } from './memory.js';
 import { flatHeaders, writeAnswer, writeExplained, writeProblem, type ReplyStyle } from './reply.js';
@@ -138,7 +138,7 @@ export class CheckDoor {
     facts: EdgeFacts,
     arrived: number,
   ): Promise<void> {
-    const { clock, metrics, style, nextId, ttls } = this.parts;
+    const { clock, metrics, style, nextId } = this.parts;
     const { type, dialect } = edge;
     this.parts.watch(edge.name, facts.ip);
     const { context, settled, visit } = await this.found(facts, edge, nextId(), arrived);
@@ -148,14 +148,21 @@ export class CheckDoor {
     this.record(context.check, settled);
     this.parts.protect(context, settled);
     if (decision.silent) return void request.socket.destroy();
-    const told = type.tellsTtl
-      ? { ...decision, edgeTtl: edgeTtl(settled, edge.ttl, clock.monotonic(), ttls) }
-      : decision;
-    const answer = dialect.render(told, facts);
+    const answer = dialect.render(this.told(settled, edge), facts);
     if (facts.byHand) return writeExplained(response, style, answer, decision, context.check.id);
     writeAnswer(response, style, answer, flatHeaders(answer), decision.source, context.check.id);
     // Only what could be written is written again: nobody would catch it there.
     this.remember(request, edge, facts, settled, answer, visit);
+  }
+
+  /** With how long the edge may rely on it, where its dialect can say so. */
+  private told(settled: Settled, { type, ttl }: KnownEdge): Decision {
+    const { clock, ttls } = this.parts;
+    const { decision } = settled;
+    if (type.tellsTtl === false) return decision;
+    const now = clock.monotonic();
+    const left = type.tellsTtl === 'granted' ? grantedTtl(settled, now) : edgeTtl(settled, ttl, now, ttls);
+    return { ...decision, edgeTtl: left };
   }
 
   /** What is remembered of an answer that a token changes at once would outlive the token's coming. */

@@ -1,4 +1,4 @@
-import type { Settled } from '#usher/decisions';
+import { wasAllowed, type Settled } from '#usher/decisions';
 
 /** An edge that asks again is never told to do it sooner, seconds. */
 const SHORTEST = 5;
@@ -26,4 +26,16 @@ export function edgeTtl(
   const standIn = decision.because === undefined ? most : Math.min(most, ttls.grace);
   const left = decision.allow && kept !== undefined ? Math.min(standIn, kept.until - now) : standIn;
   return Math.max(SHORTEST, Math.floor(left / 1000));
+}
+
+/**
+ * What is left of the time that the backend gave (X-AuthDuration), seconds, for an edge that ends the session by itself
+ * then. Undefined where it gave none, or where something stands in for its decision: no clock of ours cuts a viewer.
+ */
+export function grantedTtl({ decision, kept, answer }: Settled, now: number): number | undefined {
+  if (!decision.allow || decision.because !== undefined || decision.hold !== undefined) return undefined;
+  if (decision.verbatim === true) return answer?.kind === 'allow' ? answer.authDuration : undefined;
+  const session = kept?.session;
+  if (kept === undefined || session?.state !== 'active' || !wasAllowed(session)) return undefined;
+  return Number.isFinite(kept.until) ? Math.max(1, Math.floor((kept.until - now) / 1000)) : undefined;
 }

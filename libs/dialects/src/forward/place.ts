@@ -14,7 +14,7 @@ const MAX_CHANNEL = 256;
 /** By character code: what a path is made of that can be read in one way only. */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, code) => {
   const isControl = code < 0x21 || code === 0x7f;
-  return isControl || '%\\#?'.includes(String.fromCharCode(code)) ? 0 : 1;
+  return isControl || '%\\#?;'.includes(String.fromCharCode(code)) ? 0 : 1;
 });
 const SLASH = 47;
 const DOT = 46;
@@ -49,7 +49,9 @@ export class Places {
     const place = this.ofPlain(`/${meant.join('/')}`);
     // A server that does not resolve dots plays what stands there.
     const literal = meant === pieces ? place : this.ofPlain(`/${pieces.join('/')}`);
-    return place?.path === literal?.path && place?.channel === literal?.channel ? place : undefined;
+    const isOne = place?.path === literal?.path && place?.channel === literal?.channel;
+    // A server that knows parameters plays what stands before them.
+    return isOne && place?.path.includes(';') === false ? place : undefined;
   }
 
   /** Of a plain path: true where a pattern fits; `from` and `to` say where the channel is. */
@@ -85,15 +87,15 @@ const TELLING = /[\u0000-\u001f\u007f/\\?#]|%[0-9A-Fa-f]{2}/;
 // oxlint-disable-next-line no-control-regex -- as above
 const UNSENDABLE = /[\u0000-\u0020\u007f\\#?]|%(?![0-9A-Fa-f]{2})/;
 
-/** Servers that know parameters of pieces climb by it. */
-const DOTS_WITH_PARAMETERS = /^\.\.?;/;
+/** Servers that know parameters of pieces take it for dots, or for nothing. */
+const BARE_PARAMETERS = /^\.{0,2};/;
 
 /** Its pieces, unescaped; without empty ones, but for the last. Undefined: it has what no path of good faith has. */
 function piecesOf(path: string): string[] | undefined {
   if (!path.startsWith('/') || UNSENDABLE.test(path)) return undefined;
   const words = path.slice(1).split('/');
   const pieces = words.filter((word, at) => word !== '' || at === words.length - 1).map(unescaped);
-  return pieces.some((piece) => TELLING.test(piece) || DOTS_WITH_PARAMETERS.test(piece)) ? undefined : pieces;
+  return pieces.some((piece) => TELLING.test(piece) || BARE_PARAMETERS.test(piece)) ? undefined : pieces;
 }
 
 const unescaped = (piece: string): string =>
