@@ -229,7 +229,7 @@ export const edgeSchema = z.strictObject({
     })
     .prefault({})
     .describe('What only OvenMediaEngine has.'),
-  'nginx-rtmp': z
+  nginxRtmp: z
     .strictObject({
       method: z
         .enum(['post', 'get'])

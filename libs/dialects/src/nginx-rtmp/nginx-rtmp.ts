@@ -37,8 +37,7 @@ function formIn(query: string): string {
   return query.slice(mark + 1);
 }
 
-function speak(edge: EdgeConfig): Dialect {
-  const { method } = edge['nginx-rtmp'];
+function speak({ nginxRtmp: { method } }: EdgeConfig): Dialect {
   return {
     parse(request): EdgeQuestion {
       try {
@@ -55,7 +54,7 @@ function speak(edge: EdgeConfig): Dialect {
 
 /** The viewer's words go raw into the request line: a line end in them begins a question of his own. */
 const FORGEABLE =
-  'with notify_method get players can forge questions: leave it at post, or set edges.<name>.nginx-rtmp.method: get';
+  'with notify_method get players can forge questions: leave it at post, or set edges.<name>.nginxRtmp.method: get';
 
 /** nginx-rtmp tells nobody what it is answered, so the log does. */
 function misunderstood(complaint: string): EdgeQuestion {
