@@ -16,7 +16,7 @@ import {
   type CheckContext,
 } from '#usher/decisions';
 import type { Holds, Rules } from '#usher/domain';
-import { limitRows, nodeLimits, switchSentence, type ClusterNode } from '#usher/node';
+import { limitRows, switchSentence, type ClusterNode } from '#usher/node';
 import {
   CheckMetrics,
   METRICS,
@@ -128,7 +128,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const keyOf = questionKeys(node);
   const times = { assumedLife, grace, denial: answerTtl.deny };
   const verdicts = new Verdicts({ clock, registry, known, holds, renewals, backends: traits, times });
-  const limits = config.limits.mode === 'off' ? undefined : nodeLimits(node).limits;
+  const limits = config.limits.mode === 'off' ? undefined : node.limits.limits;
   const ladder = new Ladder({
     clock,
     registry,

@@ -29,6 +29,8 @@ export interface CheckContext {
   previous?: Session;
   /** This session was let in on trust earlier: a budget that is spent keeps out newcomers only. */
   onTrust?: boolean;
+  /** Its time was up, and what stood in for the answer let it in: it plays already. */
+  plays?: boolean;
   /** An operator lets everybody in: no limit of letting in on trust counts. */
   letIn?: boolean;
   /** A protection's hold does not count for whoever plays already, nor one on an address for a known viewer. */

@@ -9,7 +9,7 @@ export type { RememberedGrant } from './known-memory.js';
 export { Ladder } from './ladder.js';
 export type { LadderParts } from './ladder.js';
 export { Limiting, MAX_CAP } from './limiting.js';
-export type { LimitingParts } from './limiting.js';
+export type { LateContext, LimitingParts } from './limiting.js';
 export { ObserveMode } from './observe-mode.js';
 export { compileRoutes } from './routes.js';
 export type { Route, Routed } from './routes.js';

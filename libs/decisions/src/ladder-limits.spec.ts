@@ -1,4 +1,5 @@
 import type { AllowAnswer, Hold } from '#usher/domain';
+import { eventually } from '#usher/testing';
 import { allow, deny, ladderOf, sources, unavailable } from '../test/ladder-world.js';
 
 /** Limits that are enforced, with a cap on the backend, and a backend that names its user. */
@@ -48,6 +49,20 @@ describe('a newcomer over the cap', () => {
     expect(await sources(world)).toBe('deny rule');
     expect(await sources(world, { sessionId: '43' })).toBe('deny rule');
     expect(world.told.newcomers.map(({ sessionId }) => sessionId)).toEqual(['42', '43']);
+  });
+
+  it.each([
+    ['was let in by what stood in for it is counted, and counted again soon', 'open', true],
+    ['was refused meanwhile is a newcomer as any other', 'closed', undefined],
+  ])('whoever, before a late answer, %s', async (_, failMode, isLate) => {
+    const world = limitedWorld({ maxDevices: 2, failMode });
+    let answer!: (value: AllowAnswer) => void;
+    world.said.answer = new Promise((resolve) => (answer = resolve));
+    const { decision } = await world.ladder.decide(world.context({}, 60));
+    expect(decision.allow).toBe(failMode === 'open');
+    answer(allow({ user: 'anna' }));
+    await eventually(() => world.told.newcomers.length === 1);
+    expect(world.told.newcomers[0]!.isLate).toBe(isLate);
   });
 
   it('is let in where limits only observe, and the answer waits for nobody', async () => {

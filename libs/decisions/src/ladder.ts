@@ -298,10 +298,9 @@ export class Ladder {
 
   private timeIsUp(context: CheckContext): Settled {
     const late = unavailableBecauseUs(context, 'deadline', 'the time for this check was used up');
-    return this.settle(
-      context,
-      this.parts.verdicts.stoodIn(context, this.parts.standIn.decideNow(context, late), late),
-    );
+    const decision = this.parts.standIn.decideNow(context, late);
+    context.plays = decision.allow;
+    return this.settle(context, this.parts.verdicts.stoodIn(context, decision, late));
   }
 }
 

@@ -9,6 +9,8 @@ import { RULES_NAMESPACE } from './verdicts.js';
 /** A larger cap is none: so many devices of one user are not counted. As `maxDevices` in the configuration. */
 export const MAX_CAP = 250;
 
+/** What a late answer is about. */
+export type LateContext = Pick<CheckContext, 'check' | 'identity' | 'route' | 'habit' | 'previous' | 'plays'>;
 type Whose = Pick<Newcomer, 'user' | 'namespace' | 'cap' | 'device' | 'asksAgainAfter'>;
 
 export interface LimitingParts {
@@ -36,6 +38,12 @@ export class Limiting {
   async refusal(context: CheckContext, answer: AllowAnswer): Promise<Verdict | undefined> {
     const newcomer = this.newcomer(context, answer);
     return newcomer !== undefined && (await this.isOver(newcomer)) ? refused(answer) : undefined;
+  }
+
+  /** Nobody waits for the answer any more, and its session is opened: it takes a place all the same. Never rejects. */
+  async countLate(context: Omit<LateContext, 'plays'>, answer: AllowAnswer): Promise<void> {
+    const newcomer = this.newcomer({ ...context, plays: true }, answer);
+    if (newcomer !== undefined) await this.parts.limits.admit(newcomer);
   }
 
   /** The same for a session that a rule let in, under the cap of its route or token. */
@@ -67,7 +75,7 @@ export class Limiting {
   }
 
   /** Undefined where no cap applies. */
-  private newcomer(context: CheckContext, answer: AllowAnswer): Newcomer | undefined {
+  private newcomer(context: LateContext, answer: AllowAnswer): Newcomer | undefined {
     const { config } = this.parts;
     const { user = '', backend: name } = answer;
     const backend = config.backends[name];
@@ -83,7 +91,10 @@ export class Limiting {
     });
   }
 
-  private newcomerOf({ check, identity, habit, previous }: CheckContext, who: Whose): Newcomer | undefined {
+  private newcomerOf(
+    { check, identity, habit, previous, plays }: LateContext,
+    who: Whose,
+  ): Newcomer | undefined {
     const { viewerKey } = identity;
     // Who is held is refused for that, and who has a free pass has no cap.
     if (this.parts.holds.ofUser(who.namespace, who.user, viewerKey) !== undefined) return undefined;
@@ -96,6 +107,7 @@ export class Limiting {
       habit,
       channel: channel === '' ? maskedPath(path) : channel,
       isOpen: previous !== undefined,
+      ...(plays === true ? { isLate: true } : {}),
     };
   }
 
@@ -123,7 +135,7 @@ function capInHeaders({ maxSessions = 0, unique }: AllowAnswer): number | undefi
 
 const capOfNumber = (most: number): number | undefined => (most > 0 && most <= MAX_CAP ? most : undefined);
 
-function deviceOf({ check, identity }: CheckContext, backend: BackendConfig): DeviceKind {
+function deviceOf({ check, identity }: LateContext, backend: BackendConfig): DeviceKind {
   if (viewerKeyOf(check, undefined) !== identity.viewerKey) return 'named';
   return backend.type === 'ministra' ? 'user' : 'guess';
 }

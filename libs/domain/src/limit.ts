@@ -29,6 +29,8 @@ export interface Newcomer extends SessionName {
   readonly cap: number;
   /** It was allowed earlier: counted, and never refused. */
   readonly isOpen: boolean;
+  /** He was let in before the answer came: counted, and soon again; who is too many then is evicted. */
+  readonly isLate?: boolean;
 }
 
 /** Caps on devices per user, over all edges and gateways. */

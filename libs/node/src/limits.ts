@@ -86,11 +86,12 @@ export class ClusterLimits implements DeviceLimits {
     return this.parts.config.limits.mode === 'enforce' && !isFilling ? 'enforce' : 'observe';
   }
 
-  #wanted({ isOpen, asksAgainAfter, ...newcomer }: Newcomer, mode: Mode): SlotWanted {
+  #wanted({ isOpen, isLate, asksAgainAfter, ...newcomer }: Newcomer, mode: Mode): SlotWanted {
     const { config } = this.parts;
     const { edge, habit } = newcomer;
     const way = limitedEdge(config, { edge, habit, asksAgainAfter });
-    return { ...newcomer, ...way, mode, over: config.limits.over, how: isOpen ? 'open' : 'new' };
+    const how = isOpen ? 'open' : isLate === true ? 'late' : 'new';
+    return { ...newcomer, ...way, mode, over: config.limits.over, how };
   }
 
   #reached({ user, namespace, cap, mode }: SlotWanted, given: SlotGiven): void {

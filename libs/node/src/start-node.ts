@@ -2,16 +2,7 @@ import { createAdapter, GatedBackends, openGates, type Adapter, type BreakerEven
 import type { BreakerRecord, Gates, Suspicion } from '#usher/backends';
 import { BUS_REDIS_OPTIONS, Membership, StreamClient, type ConnectionFactory } from '#usher/bus';
 import type { Config } from '#usher/config';
-import type {
-  BackendAnswer,
-  BackendPort,
-  Check,
-  KnownViewers,
-  Log,
-  Random,
-  Rules,
-  SessionRegistry,
-} from '#usher/domain';
+import type { BackendPort, Check, KnownViewers, Log, Random, Rules, SessionRegistry } from '#usher/domain';
 import { traitsOf } from '#usher/decisions';
 import { createRules } from '#usher/rules';
 import { LatencyFamily } from '#usher/observe';
@@ -32,6 +23,8 @@ import { peersOf, type Role } from './peers.js';
 import { closingNews } from './closing-news.js';
 import { deniedViewers, type DeniedViewer, type DenyViewer } from './denied-viewers.js';
 import { identified } from './identified.js';
+import { lateAnswers } from './late-answers.js';
+import { nodeLimits, type NodeLimits } from './node-limits.js';
 import { patientKnownViewers, patientRegistry } from './patient-writes.js';
 import { renewals, type ClusterRenewals } from './renewals.js';
 import { questionCodec, type QuestionCodec } from './question-codec.js';
@@ -99,6 +92,8 @@ export interface ClusterNode {
   /** Whose backend may be asked again. */
   readonly renewals: ClusterRenewals;
   readonly settle: Settle;
+  /** The caps on devices. */
+  readonly limits: NodeLimits;
   /** What happens to breakers and the control stream is told here. */
   readonly news: Announcer;
   /** Leaves the cluster; `redis` and `clock` stay open. */
@@ -163,6 +158,15 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   const onDenied = (denied: DeniedViewer): void => news.denied(denied);
   const denyViewer = deniedViewers({ redis, known, shards, bus, clock, onDenied });
   const identities = identified();
+  const limits = nodeLimits({ config, clock, log, redis, registry, holds });
+  const onLate = lateAnswers({
+    config,
+    clock,
+    limits: limits.limits,
+    holds,
+    settle,
+    questionOf: (check) => identities.of(check),
+  });
   const tellTurn = breakerEvents(owed);
   const tellOfGuard = suspicionEvents({ events: owed, clock, by: id });
   // Guard and canaries suspect each for itself: the end of one is not the end of both.
@@ -190,13 +194,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
       tellTurn(event);
     },
     ...sealedChecks(sealer),
-    onLate: (check: Check, answer: BackendAnswer) => {
-      const question = identities.of(check);
-      if (question === undefined) return;
-      const { identity, unguarded, renews } = question;
-      // `unopened` or not: who asked has gone, and a token that is good once would be refused the next time.
-      settle(check, identity, answer, { unguarded, renews });
-    },
+    onLate,
     onChange: (backend: string, now: BreakerRecord, before: BreakerRecord) =>
       news.breaker(backend, now, before),
     isSwitched: (backend) => switches.ofBackend(backend) !== undefined,
@@ -257,6 +255,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     owed,
     renewals: renewed,
     settle,
+    limits,
     backends: identities.noting(new GatedBackends(gates.gates, config.groups, clock)),
     close: async () => {
       gates.board.stop();
