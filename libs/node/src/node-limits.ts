@@ -1,10 +1,21 @@
+import type { Config } from '#usher/config';
+import type { Clock, Log } from '#usher/domain';
 import type { MetricRow } from '#usher/observe';
-import { DeviceSlots } from '#usher/sessions';
+import type { RedisClient } from '#usher/redis';
+import { DeviceSlots, type RedisSessionRegistry } from '#usher/sessions';
+import type { ClusterHolds } from './cluster-holds.js';
 import { evictions, type Evict } from './limit-evictions.js';
 import { ClusterLimits, type LimitCounts } from './limits.js';
-import type { ClusterNode } from './start-node.js';
 
-type LimitedNode = Pick<ClusterNode, 'config' | 'clock' | 'log' | 'redis' | 'registry' | 'holds'>;
+/** What they need of a node. */
+export interface LimitedNode {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly redis: RedisClient;
+  readonly registry: RedisSessionRegistry;
+  readonly holds: Pick<ClusterHolds, 'set'>;
+}
 
 /** The caps on devices as a process of ours takes part in them: the places, who asks for one, and how somebody goes. */
 export interface NodeLimits {
