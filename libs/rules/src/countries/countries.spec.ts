@@ -38,7 +38,12 @@ describe('CountryDatabase', () => {
   });
 
   it('of IPv4 alone knows nothing of IPv6', () => {
-    const only = new CountryDatabase(mmdb({ '192.0.2.0/24': country('DE') }, { ipVersion: 4 }), 'db');
+    const only = new CountryDatabase(
+      mmdb({ '192.0.2.0/24': country('DE'), '32.1.13.184': country('AT') }, { ipVersion: 4 }),
+      'db',
+    );
+    // The first bits of both are the same.
+    expect(only.of('32.1.13.184')).toBe('AT');
     expect([only.of('192.0.2.1'), only.of('2001:db8::1')]).toEqual(['DE', undefined]);
   });
 

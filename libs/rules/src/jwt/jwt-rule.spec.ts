@@ -296,7 +296,7 @@ describe('keys at an address', () => {
     answer = () => ({ status: 200, body: jwks(KEY) });
     server = createServer((request, response) => {
       asks += 1;
-      const said = answer();
+      const said = request.url === '/elsewhere' ? { status: 200, body: jwks(NEXT) } : answer();
       if (said !== 'never') response.writeHead(said.status, { location: '/elsewhere' }).end(said.body);
       expect(request.headers.authorization).toBe(`Basic ${btoa('me:hunter2')}`);
     });

@@ -162,52 +162,57 @@ describe('passwords', () => {
     expect(await answer).toEqual({ kind: 'pass' });
   });
 
-  it('are hashed two at once, and those of one login or network do not fill the queue', async () => {
-    const { hashings, users } = held();
-    const from = (ip: string, auth: string) => judge(users, { ip, query: `auth=${auth}` });
-    const first = [from('192.0.2.1', 'ann:1'), from('192.0.2.1', 'ann:2')];
-    // Two of one login wait.
-    const ofLogin = [3, 4, 5].map((n) => from('192.0.2.2', `ann:${n}`));
-    expect(await ofLogin[2]).toEqual(BUSY);
-    // Logins that nobody has share eight places, wherever they come from.
-    const ofNobody = Array.from({ length: 9 }, (_, n) => from(`198.51.100.${n}`, `eve${n}:x`));
-    expect(await ofNobody[8]).toEqual({ kind: 'pass' });
+  /** Checks without the rule around them: what is refused is so at once. */
+  function queue(count: number) {
+    const hashings = new HeldHashings();
+    const passwords = new PasswordChecks(clock, digest, hashings.hash);
+    const users = table(...Array.from({ length: count }, (_, n) => LINE.replace('ann', `u${n}`)));
+    const check = (name: string, password: string, network: string, isKnown = true) =>
+      passwords.check({ name, password }, users.login(isKnown ? name : 'u0')!, isKnown, network);
+    const endAll = async (): Promise<void> => {
+      for (let ended = 0; ended < hashings.begun.length; ended += 1) {
+        expect(hashings.begun.length - ended).toBeLessThanOrEqual(2);
+        hashings.begun[ended]!.end();
+        await settle();
+      }
+    };
+    return { hashings, check, endAll };
+  }
+
+  it('are hashed two at once, and those of one login, or of nobody, do not fill the queue', async () => {
+    const { hashings, check, endAll } = queue(2);
+    const ofLogin = [1, 2, 3, 4].map((n) => check('u0', `${n}`, `a${n}`));
+    expect(check('u0', '5', 'a5')).toBe('busy');
+    const ofNobody = Array.from({ length: 8 }, (_, n) => check(`eve${n}`, 'x', `b${n}`, false));
+    expect(check('eve8', 'x', 'b8', false)).toBe('busy');
     expect(hashings.begun).toHaveLength(2);
-    // Another login still has a place.
-    const bob = from('203.0.113.1', 'bob:right');
-    for (let ended = 0; ended < 13; ended += 1) {
-      await settle();
-      expect(hashings.begun.length - ended).toBeLessThanOrEqual(2);
-      hashings.begun[ended]!.end();
-    }
-    expect(await Promise.all([...first, ...ofLogin.slice(0, 2)])).toEqual([WRONG, WRONG, WRONG, WRONG]);
-    await bob;
+    const other = check('u1', 'right', 'c');
+    await endAll();
+    expect(await Promise.all([...ofLogin, ...ofNobody])).toEqual(Array(12).fill('bad'));
+    expect(await other).toBe('good');
     expect(hashings.begun).toHaveLength(13);
   });
 
   it('from one network take half of the queue at most', async () => {
-    const hashings = new HeldHashings();
-    const lines = Array.from({ length: 80 }, (_, n) => LINE.replace('ann', `u${n}`));
-    const users = rule([table(...lines)], new PasswordChecks(clock, digest, hashings.hash));
-    const all = (ip: string, from: number, to: number) =>
-      Array.from({ length: to - from }, (_, n) => judge(users, { ip, query: `auth=u${from + n}:wrong` }));
-    // Two are hashed, and 32 wait.
-    const one = all('192.0.2.1', 0, 34);
-    const [refused, ...others] = [
-      ...all('192.0.2.1', 34, 35),
-      ...all('192.0.2.2', 34, 66),
-      ...all('192.0.2.3', 66, 67),
-    ];
-    expect(await refused).toEqual(BUSY);
-    expect(await others.at(-1)).toEqual(BUSY);
-    for (let ended = 0; ended < 66; ended += 1) {
-      await settle();
-      hashings.begun[ended]!.end();
-    }
-    expect(new Set((await Promise.all([...one, ...others.slice(0, -1)])).map(({ kind }) => kind))).toEqual(
-      new Set(['deny']),
-    );
+    const { hashings, check, endAll } = queue(80);
+    const one = Array.from({ length: 34 }, (_, n) => check(`u${n}`, 'x', 'one'));
+    expect(check('u34', 'x', 'one')).toBe('busy');
+    const others = Array.from({ length: 32 }, (_, n) => check(`u${34 + n}`, 'x', `other ${n}`));
+    expect(check('u66', 'x', 'another')).toBe('busy');
+    await endAll();
+    expect(await Promise.all([...one, ...others])).toEqual(Array(66).fill('bad'));
     expect(hashings.begun).toHaveLength(66);
+    const again = check('u66', 'x', 'another');
+    hashings.begun[66]!.end();
+    expect(await again).toBe('bad');
+  });
+
+  it('of nobody are never good, whatever they are compared with', async () => {
+    const { hashings, check } = queue(1);
+    const checked = check('eve', 'right', 'a', false);
+    hashings.begun[0]!.end();
+    expect(await checked).toBe('bad');
+    expect(check('eve', 'right', 'a', false)).toBe('bad');
   });
 
   it('that take too long are answered all the same, and known at the next question', async () => {

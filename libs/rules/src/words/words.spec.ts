@@ -65,6 +65,7 @@ describe('referers', () => {
     ['https://tv.example/live', 'pass'],
     ['http://TV.example:8080', 'pass'],
     ['https://a.b.tv.example./?x=https://evil.example', 'pass'],
+    ['https://me:secret@tv.example/', 'pass'],
     [undefined, 'pass'],
     ['', 'pass'],
     ['https://nottv.example/', 'deny'],
