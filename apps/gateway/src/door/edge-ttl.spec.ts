@@ -1,6 +1,6 @@
 import type { Settled } from '#usher/decisions';
-import type { AllowAnswer, Decision } from '#usher/domain';
-import { edgeTtl } from './edge-ttl.js';
+import type { AllowAnswer, Decision, Session } from '#usher/domain';
+import { edgeTtl, grantedTtl } from './edge-ttl.js';
 
 const TTLS = { grace: 60_000, denial: 10_000 };
 const NOW = 1_000_000;
@@ -68,5 +68,36 @@ describe('in mode observe an edge is told', () => {
   it('nothing where the backend says nothing', () => {
     expect(edgeTtl(settled(verbatim(allowed), undefined, answer), TTL, NOW, TTLS)).toBeUndefined();
     expect(edgeTtl(settled(verbatim(denied)), TTL, NOW, TTLS)).toBeUndefined();
+  });
+});
+
+describe('an edge that ends a session by itself is told', () => {
+  const active = { state: 'active', source: 'backend' } as Session;
+  const kept = (decision: Decision, left: number, session: Session = active): Settled => {
+    const given = settled(decision, left);
+    return { ...given, kept: { ...given.kept!, session } };
+  };
+  const hold = { effect: 'pass' } as Decision['hold'];
+
+  it.each<[string, Settled, number | undefined]>([
+    ['what is left of the time that the backend gave', kept(allowed, 36_000_900), 36_000],
+    ['a second, where nothing is left of it', kept(allowed, -5_000), 1],
+    ['nothing, where the backend gave no time', kept(allowed, Infinity), undefined],
+    ['nothing of a stand-in', kept(onTrust, 60_000), undefined],
+    ['nothing of a hold', kept({ ...allowed, source: 'hold', hold }, 60_000), undefined],
+    [
+      'nothing of what could not be asked about again',
+      kept({ ...allowed, source: 'session' }, 60_000, { ...active, state: 'unconfirmed' }),
+      undefined,
+    ],
+    ['nothing of a rule’s time', kept(allowed, 60_000, { ...active, source: 'rule' }), undefined],
+    ['nothing of a denial', settled(denied, 10_000), undefined],
+    [
+      'in mode observe, what the backend said',
+      settled({ ...allowed, verbatim: true }, undefined, { ...answer, authDuration: 42 }),
+      42,
+    ],
+  ])('%s', (_, given, seconds) => {
+    expect(grantedTtl(given, NOW)).toBe(seconds);
   });
 });
