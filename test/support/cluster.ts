@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { eventually, startRedis, type RedisProcess } from '#usher/testing';
+import { eventually, startRedis, type RedisProcess, type RedisProcessOptions } from '#usher/testing';
 import { startUsher, type UsherConfig, type UsherProcess } from './usher-process.js';
 
 export interface ClusterSize {
   readonly gateways?: number;
   readonly workers?: number;
+  readonly redis?: RedisProcessOptions;
 }
 
 /** A Redis, gateways and workers of this test alone. */
@@ -29,9 +30,9 @@ export interface UsherCluster {
  */
 export async function startCluster(
   config: UsherConfig,
-  { gateways = 1, workers = 1 }: ClusterSize = {},
+  { gateways = 1, workers = 1, redis: redisOptions = {} }: ClusterSize = {},
 ): Promise<UsherCluster> {
-  const redis = await startRedis();
+  const redis = await startRedis(redisOptions);
   const shared = { ...config, redis: { url: redis.url, timeout: '250ms', ...(config['redis'] as object) } };
   const all: UsherProcess[] = [];
   const start = async (role: 'gateway' | 'worker', own?: UsherConfig): Promise<UsherProcess> => {
