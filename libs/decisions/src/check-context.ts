@@ -35,6 +35,8 @@ export interface CheckContext {
   letIn?: boolean;
   /** A protection's hold does not count for whoever plays already, nor one on an address for a known viewer. */
   spared?: boolean;
+  /** The rules of its route have said what they say; undefined: they were not asked yet. */
+  isRuled?: boolean;
   /** The registry could not be asked whether another gateway allowed this session. */
   registryFailed?: boolean;
 }

@@ -110,4 +110,30 @@ describe('rung rule', () => {
     expect(refused.decision).toMatchObject({ allow: false, reason: 'rule-ip-denied' });
     expect([...world.told.busQuestions, ...world.told.opened]).toEqual([]);
   });
+
+  it('that are not done in time let nobody past them, and nothing of it is kept', async () => {
+    const world = ladderOf();
+    chain(world, { decide: () => new Promise(() => undefined) });
+    const { decision, kept } = await world.ladder.decide(world.context({}, 60));
+    expect(decision).toEqual({ allow: false, source: 'rule', reason: 'rule-busy' });
+    expect(kept).toBeUndefined();
+    chain(world);
+    expect(await sources(world)).toBe('allow backend');
+  });
+
+  it.each(['rule-busy', 'rule-keys-missing', 'rule-broken'] as const)(
+    'a denial by %s is not kept',
+    async (reason) => {
+      const world = ladderOf();
+      chain(world, { decide: () => ({ kind: 'deny', rule: 'jwt', reason }) });
+      expect((await world.ladder.decide(world.context())).kept).toBeUndefined();
+    },
+  );
+
+  it('on a route that asks nobody a fault of ours lets nobody in', async () => {
+    const rules = { ip: { deny: ['198.51.100.0/24'] } };
+    const world = ladderOf({}, { routes: [{ match: { channel: 'own' }, rules }, { backend: 'portal' }] });
+    chain(world, { decide: () => Promise.reject(new Error('broken')) });
+    expect(await sources(world, { channel: 'own' })).toBe('deny overload');
+  });
 });

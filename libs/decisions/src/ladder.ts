@@ -143,8 +143,12 @@ export class Ladder {
   /** Rung `rule`: what the gateway decides itself; undefined: nothing. */
   private async ruled(context: CheckContext): Promise<Verdict | undefined> {
     const { verdicts, limiting } = this.parts;
-    const outcome = await context.route.rules?.decide(context.check);
-    if (outcome === undefined || outcome.kind === 'pass') return undefined;
+    const { rules } = context.route;
+    if (rules === undefined) return undefined;
+    context.isRuled = false;
+    const outcome = await rules.decide(context.check);
+    context.isRuled = true;
+    if (outcome.kind === 'pass') return undefined;
     if (outcome.kind === 'deny') return verdicts.ruledOut(outcome);
     return (await limiting?.refusalOfRule(context, outcome)) ?? verdicts.ruledIn(context, outcome);
   }
@@ -297,6 +301,8 @@ export class Ladder {
   }
 
   private timeIsUp(context: CheckContext): Settled {
+    // Nobody gets past a password by keeping us busy with passwords.
+    if (context.isRuled === false) return this.settle(context, this.parts.verdicts.ruledOut(BUSY));
     const late = unavailableBecauseUs(context, 'deadline', 'the time for this check was used up');
     const decision = this.parts.standIn.decideNow(context, late);
     context.plays = decision.allow;
@@ -304,6 +310,8 @@ export class Ladder {
   }
 }
 
+/** The rules were not done in time. */
+const BUSY: RuleDenial = { kind: 'deny', rule: 'otherwise', reason: 'rule-busy' };
 /** A route that asks nobody, and whose rules let nobody in by themselves. */
 const UNDECIDED: RuleDenial = { kind: 'deny', rule: 'otherwise', reason: 'rule-undecided' };
 

@@ -89,7 +89,8 @@ function compiled(route: RouteConfig, config: Config, rules: RuleChain | undefin
     backends,
     mode: route.mode ?? config.mode,
     failMode: route.failMode ?? (route.match.action === 'publish' ? CLOSED : (first?.failMode ?? OPEN)),
-    overload: route.overload ?? first?.overload,
+    // Where nobody but rules decides nobody gets in past them.
+    overload: route.overload ?? first?.overload ?? ((target ?? route.access) ? undefined : 'deny'),
     ...(route.access === 'public' && { isPublic: true as const }),
     ...(rules !== undefined && { rules }),
     ...(route.maxDevices !== undefined && { maxDevices: route.maxDevices }),

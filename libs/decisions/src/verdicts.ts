@@ -6,6 +6,7 @@ import type {
   Hold,
   HoldOrigin,
   Holds,
+  ReasonCode,
   Renewals,
   RuleAllow,
   RuleDenial,
@@ -45,6 +46,13 @@ export interface VerdictParts {
   readonly backends: TraitsByBackend;
   readonly times: VerdictTimes;
 }
+
+/** Rules that could not be gone by. */
+const OUR_TROUBLE: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
+  'rule-busy',
+  'rule-keys-missing',
+  'rule-broken',
+]);
 
 /** Why there may be a hold that lets whoever plays play on. */
 const FOR_NEWCOMERS: ReadonlySet<HoldOrigin> = new Set<HoldOrigin>(['eviction', 'protection']);
@@ -86,9 +94,9 @@ export class Verdicts {
     return refusedBy(hold);
   }
 
-  /** Rung `rule`. What the viewer showed may be shown again by somebody else: a denial is kept as a backend's is. */
+  /** Rung `rule`. A denial is kept as a backend's is, unless it says more of us than of what the viewer showed. */
   ruledOut({ reason }: RuleDenial): Verdict {
-    const until = this.parts.clock.monotonic() + this.parts.times.denial;
+    const until = OUR_TROUBLE.has(reason) ? 0 : this.parts.clock.monotonic() + this.parts.times.denial;
     return { decision: { allow: false, source: 'rule', reason }, until, standIn: false };
   }
 
