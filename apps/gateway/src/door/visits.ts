@@ -29,7 +29,7 @@ export class Visits {
 
   constructor(
     private readonly clock: Clock,
-    private readonly store: VisitStore,
+    private readonly store: Pick<VisitStore, 'find' | 'keep'>,
     entries: number,
   ) {
     this.visits = new LRUCache(cacheBounds(entries, ({ shown }, key) => key.length + wordsOf(shown)));
