@@ -60,4 +60,20 @@ describe('a session of a reusable credential', () => {
     portal.allow({ 'X-UserId': 'bob', 'X-AuthDuration': '600' });
     await eventually(async () => expect(await fieldOf('r-2', 'state')).toBe('active'), { withinMs: 40_000 });
   });
+
+  it('is asked about though Redis came back empty: its gateway gives session and question back', async () => {
+    portal.allow({ 'X-UserId': 'carla', 'X-AuthDuration': '600' });
+    const check = { sessionId: 'r-3', query: 'token=r-3', ip: '192.0.2.10' };
+    expect(await cluster.gateway.check(check)).toMatchObject({ status: 200 });
+    const sealed = () => cluster.redis.cli('KEYS', 'usher:sealed:*:astra-1:r-3');
+    await eventually(async () => expect(await sealed()).not.toBe(''));
+    await cluster.redis.restart({ empty: true });
+    await eventually(async () => expect(await sealed()).not.toBe(''), { withinMs: 30_000 });
+    expect(await fieldOf('r-3', 'state')).toBe('active');
+    const asked = () => portal.requests.filter(({ url }) => url.includes('token=r-3')).length;
+    expect(asked()).toBe(1);
+    const shard = /\{\d\d\}/.exec(await sealed())![0];
+    await cluster.redis.cli('ZADD', `usher:due:${shard}`, 'XX', '1', 'astra-1:r-3');
+    await eventually(() => asked() >= 2, { withinMs: 30_000 });
+  });
 });
