@@ -80,7 +80,7 @@ describe('an edge that ends a session by itself is told', () => {
   const hold = { effect: 'pass' } as Decision['hold'];
 
   it.each<[string, Settled, number | undefined]>([
-    ['what is left of the time that the backend gave', kept(allowed, 36_000_900), 36_000],
+    ['what is left of the time that the backend gave', kept(allowed, 35_999_900), 36_000],
     ['a second, where nothing is left of it', kept(allowed, -5_000), 1],
     ['nothing, where the backend gave no time', kept(allowed, Infinity), undefined],
     ['nothing of a stand-in', kept(onTrust, 60_000), undefined],

@@ -37,5 +37,5 @@ export function grantedTtl({ decision, kept, answer }: Settled, now: number): nu
   if (decision.verbatim === true) return answer?.kind === 'allow' ? answer.authDuration : undefined;
   const session = kept?.session;
   if (kept === undefined || session?.state !== 'active' || !wasAllowed(session)) return undefined;
-  return Number.isFinite(kept.until) ? Math.max(1, Math.floor((kept.until - now) / 1000)) : undefined;
+  return Number.isFinite(kept.until) ? Math.max(1, Math.ceil((kept.until - now) / 1000)) : undefined;
 }
