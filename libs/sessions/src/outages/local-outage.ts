@@ -29,6 +29,8 @@ export type SealCheck = (check: Check, name: OutageName, field: string) => strin
 export class LocalOutage {
   /** Undefined until Redis was told. */
   name: OutageName | undefined;
+  /** Which one of that name it is. */
+  made = '';
   end: number | undefined;
   /** Since when the breaker is not closed; undefined: it is. */
   downSince: number | undefined;
@@ -135,8 +137,9 @@ export class LocalOutage {
   }
 
   /** Redis knows it under this name, with this start. */
-  opened({ name, start, end, downSince }: Opened): void {
+  opened({ name, start, end, downSince, made }: Opened): void {
     this.name = name;
+    this.made = made;
     this.#start = start;
     this.down(downSince);
     if (end !== undefined) this.finish(end);

@@ -304,6 +304,26 @@ describe('the ledger of an outage', () => {
     expect(await theReport()).toMatchObject({ lines: 1, columns: { onTrust: column(1, 2) } });
   });
 
+  it('is written again by every process that knows of it, whichever is the first to notice', async () => {
+    const [one, two] = [ledgerOf('one'), ledgerOf('two')];
+    for (const ledger of [one, two]) down(ledger);
+    letIn(one, '1');
+    letIn(two, '2');
+    // The same session through both: one of them counts it.
+    for (const ledger of [one, two]) letIn(ledger, '3');
+    for (const ledger of [one, two]) await ledger.round();
+    clock.advance(MINUTE);
+    await redis.call('FLUSHALL', []);
+    for (let i = 0; i < 3; i += 1) {
+      clock.advance(2_000);
+      // Under the name that the other one knows already.
+      await one.round();
+      await two.round();
+    }
+    clock.advance(MINUTE - 6_000);
+    expect(await theReport()).toMatchObject({ lines: 3, columns: { onTrust: column(3, 6) } });
+  });
+
   it('takes what a process without Redis brings late', async () => {
     const [one, late] = [ledgerOf('one'), ledgerOf('late')];
     for (const ledger of [one, late]) down(ledger);

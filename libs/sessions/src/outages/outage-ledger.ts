@@ -258,9 +258,9 @@ export class OutageLedger {
     const isLast = outage.unsent === 0;
     const isOver = outage.end !== undefined;
     const state = isLast && isOver ? 'done' : isLast && leaving ? 'left' : 'open';
-    const { lastAt, start } = outage;
+    const { lastAt, start, made } = outage;
     const peers = this.#peers.get(outage);
-    const write = { node, state, totals, lastAt, start, lines, peers } as const;
+    const write = { node, state, totals, lastAt, start, made, lines, peers } as const;
     try {
       const reply = await store.write(name, write);
       if (reply.status === 'gone') {

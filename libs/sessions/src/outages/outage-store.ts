@@ -59,6 +59,8 @@ export interface Opened {
   readonly turned: boolean;
   /** Since when the breaker is not closed: cluster time, ms. */
   readonly downSince: number | undefined;
+  /** Tells it from another one of that name, which was opened after Redis had lost this one; empty: not known. */
+  readonly made: string;
 }
 
 /** A line on its way. */
@@ -83,6 +85,8 @@ export interface LedgerWrite {
   readonly lastAt: number;
   /** That `totals` count from. */
   readonly start: number;
+  /** See Opened; left out: whichever has that name. */
+  readonly made?: string;
   readonly lines: readonly LineWrite[];
   /** Processes that may have something for this ledger too, and when they were heard of last: cluster time, ms. */
   readonly peers?: ReadonlyMap<string, number>;
@@ -163,7 +167,7 @@ export class OutageStore {
     const down = downSince === undefined ? '' : Math.round(downSince);
     const args = [fault, Math.round(start), down, backend, kept, outages, allLines];
     const reply = (await this.redis.run(OPEN, keys, args, TIMEOUT)) as string[];
-    const [status, tail = '', since, end, turned, notClosedSince] = reply;
+    const [status, tail = '', since, end, turned, notClosedSince, made = ''] = reply;
     return {
       status: status as Opened['status'],
       name: { backend, tail },
@@ -171,15 +175,16 @@ export class OutageStore {
       end: instant(end),
       turned: Number(turned) === 1,
       downSince: instant(notClosedSince),
+      made,
     };
   }
 
   async write(name: OutageName, write: LedgerWrite): Promise<Written> {
     const { kept, checksKept, lines: cap } = this.bounds;
-    const { node, state, totals, lastAt, start, lines, peers } = write;
+    const { node, state, totals, lastAt, start, lines, peers, made = '' } = write;
     const others = Array.from(peers ?? [], ([id, heard]) => `${id}/${Math.round(heard)}`).join(',');
     const head = [node, state, totalsText(totals), Math.round(lastAt), cap, kept, checksKept, others];
-    const args: RedisArg[] = [...head, Math.round(start), ...lines.flatMap(lineArgs)];
+    const args: RedisArg[] = [...head, Math.round(start), made, ...lines.flatMap(lineArgs)];
     const reply = (await this.redis.run(WRITE, outageKeys(name), args, TIMEOUT)) as string[];
     const [status, end, ...statuses] = reply;
     return { status: status as Written['status'], end: instant(end), lines: statuses as LineStatus[] };

@@ -9,7 +9,7 @@
   ARGV  1 fault ('backend' | 'us')  2 start (cluster time, ms)  3 since when the breaker is not closed, ms; '' = it is
         4 backend  5 kept so long, ms  6 outages kept  7 lines kept in all
   Returns {'opened' | 'open' | 'ended', tail, start, end ('' while it lasts), 1 if the breaker turned with this call,
-          since when it is not closed ('' = no breaker saw it)}.
+          since when it is not closed ('' = no breaker saw it), which one of that name it is ('' = not known)}.
   Errors  WRONGTYPE where a key is not ours.
 ]]
 local outages, open = KEYS[1], KEYS[2]
@@ -33,14 +33,14 @@ end
 local tail = redis.call('HGET', open, fault)
 if tail and redis.call('EXISTS', keyOf(tail)) == 1 then
   local new = turned(tail)
-  local facts = redis.call('HMGET', keyOf(tail), 'start', 'downSince')
-  return { 'open', tail, facts[1], '', new, facts[2] or '' }
+  local facts = redis.call('HMGET', keyOf(tail), 'start', 'downSince', 'made')
+  return { 'open', tail, facts[1], '', new, facts[2] or '', facts[3] or '' }
 end
 
 for _, late in ipairs(redis.call('ZREVRANGE', outages, 0, FEW - 1)) do
-  local facts = redis.call('HMGET', keyOf(late), 'fault', 'start', 'end')
+  local facts = redis.call('HMGET', keyOf(late), 'fault', 'start', 'end', 'made')
   if facts[1] == fault and facts[3] and tonumber(facts[3]) >= start and tonumber(facts[2]) <= start + 60000 then
-    return { 'ended', late, facts[2], facts[3], 0, '' }
+    return { 'ended', late, facts[2], facts[3], 0, '', facts[4] or '' }
   end
 end
 
@@ -48,7 +48,10 @@ local prefix = fault == 'us' and 'us-' or ''
 while redis.call('EXISTS', keyOf(prefix .. string.format('%.0f', start))) == 1 do start = start + 1 end
 local startText = string.format('%.0f', start)
 tail = prefix .. startText
-redis.call('HSET', keyOf(tail), 'version', 1, 'backend', ARGV[4], 'fault', fault, 'start', startText, 'lastAt', startText)
+local time = redis.call('TIME')
+local made = time[1] .. '.' .. time[2]
+redis.call('HSET', keyOf(tail), 'version', 1, 'backend', ARGV[4], 'fault', fault, 'start', startText, 'lastAt', startText,
+  'made', made)
 redis.call('PEXPIRE', keyOf(tail), kept)
 redis.call('ZADD', outages, start, tail)
 redis.call('HSET', open, fault, tail)
@@ -75,4 +78,4 @@ for i = 1, over do
   local list = #unseen > 1 and unseen or seen
   if list[#list] ~= tail then remove(table.remove(list)) end
 end
-return { 'opened', tail, startText, '', turned(tail), down }
+return { 'opened', tail, startText, '', turned(tail), down, made }

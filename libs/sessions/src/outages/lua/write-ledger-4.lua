@@ -11,17 +11,19 @@
   ARGV  1 node  2 state ('open': more may come | 'done' | 'left')  3 its totals, 14 numbers (ledger-totals.ts)
         4 the last answer without a decision, ms  5 lines kept  6 kept so long, ms  7 sealed checks kept so long, ms
         8 processes that may have something too (<id>/<heard last, ms>, …)  9 start that the totals count from, ms
-        10 … lines, eleven each: field, column (0, 1, 2), 1 if it is new to the totals, from, since, until, ms, result,
+        10 which one of that name it is, as `open` told ('' = any): one that another process has opened anew, since Redis
+        lost it, lacks our lines
+        11 … lines, eleven each: field, column (0, 1, 2), 1 if it is new to the totals, from, since, until, ms, result,
         resultAt, JSON, sealed check; JSON and sealed check '' = as they are
-  Returns {'gone' (no such outage) | 'open' | 'ended', end, for each line 'mine' | 'again' | 'theirs' | 'full'}.
+  Returns {'gone' (no such outage, or another one of that name) | 'open' | 'ended', end, for each line 'mine' | 'again' | 'theirs' | 'full'}.
   Errors  WRONGTYPE where a key is not ours.
 ]]
 local record, lines, nodes, checks = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local node, cap, kept, start = ARGV[1], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[9])
-local FIRST, SIZE = 10, 11
+local FIRST, SIZE = 11, 11
 
-local facts = redis.call('HMGET', record, 'start', 'end', 'lastAt')
-if not facts[1] then return { 'gone', '' } end
+local facts = redis.call('HMGET', record, 'start', 'end', 'lastAt', 'made')
+if not facts[1] or (ARGV[10] ~= '' and facts[4] ~= ARGV[10]) then return { 'gone', '' } end
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 
