@@ -9,6 +9,7 @@ import { OutageLedger, type LedgerAnswer, type OutageLedgerParts } from './outag
 import type { OutageEvent } from './outage-events.js';
 import { OutageReports } from './outage-report.js';
 import { OUTAGE_BOUNDS, OutageStore, type OutageBounds } from './outage-store.js';
+import { noteLostNodes } from './settle-outage.js';
 
 const MINUTE = 60_000;
 
@@ -322,6 +323,30 @@ describe('the ledger of an outage', () => {
     }
     clock.advance(MINUTE - 6_000);
     expect(await theReport()).toMatchObject({ lines: 3, columns: { onTrust: column(3, 6) } });
+  });
+
+  it('says so where Redis lost what a process had written that is dead by now', async () => {
+    const peers = new Map<string, number>();
+    const [one, two] = [ledgerOf('one', { peers: () => peers }), ledgerOf('two')];
+    for (const ledger of [one, two]) down(ledger);
+    letIn(one, '1');
+    letIn(two, '2');
+    peers.set('two', clock.now());
+    for (const ledger of [one, two]) await ledger.round();
+    const since = clock.now();
+    // It dies, and nobody hears of it any more.
+    peers.clear();
+    clock.advance(MINUTE);
+    await redis.call('FLUSHALL', []);
+    await one.round();
+    await one.round();
+    const store = new OutageStore(redis);
+    const [name] = await store.names('portal', 1);
+    await noteLostNodes(store, name!, (node) => node === 'one', clock.now());
+    expect(await theReport()).toMatchObject({
+      lines: 1,
+      incomplete: [{ node: 'two', from: since, to: clock.now() }],
+    });
   });
 
   it('takes what a process without Redis brings late', async () => {

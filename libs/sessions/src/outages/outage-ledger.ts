@@ -72,6 +72,8 @@ export class OutageLedger {
   readonly #turns = new Map<string, BreakerTurn>();
   readonly #trust = new Map<string, TrustLimit>();
   readonly #peers = new WeakMap<LocalOutage, ReadonlyMap<string, number>>();
+  /** Everybody who was heard of while it lasted. */
+  readonly #heard = new WeakMap<LocalOutage, Set<string>>();
   readonly #saidAt = new WeakMap<LocalOutage, number>();
   readonly #done = new WeakSet<LocalOutage>();
   readonly #turnNoted = new WeakSet<LocalOutage>();
@@ -200,6 +202,13 @@ export class OutageLedger {
     if (!this.#peers.has(outage)) this.#peers.set(outage, this.parts.peers());
   }
 
+  #hear(outage: LocalOutage): ReadonlySet<string> {
+    let heard = this.#heard.get(outage);
+    if (heard === undefined) this.#heard.set(outage, (heard = new Set()));
+    for (const id of this.parts.peers().keys()) heard.add(id);
+    return heard;
+  }
+
   #finish(outage: LocalOutage, end: number): void {
     outage.finish(end);
     const key = keyOf(outage.backend, outage.fault);
@@ -208,6 +217,7 @@ export class OutageLedger {
   }
 
   async #write(outage: LocalOutage, leaving: boolean): Promise<void> {
+    if (outage.end === undefined) this.#hear(outage);
     if (outage.name === undefined) await this.#open(outage);
     else if (outage.downSince !== undefined) await this.#noteTurn(outage);
     for (let batch = 0; batch < BATCHES || leaving; batch += 1) {
@@ -265,6 +275,9 @@ export class OutageLedger {
       const reply = await store.write(name, write);
       if (reply.status === 'gone') {
         outage.lost();
+        // Redis lost all that the others wrote, too: those who are dead by now will not write it again.
+        const lost = Array.from(this.#hear(outage), (id) => [id, start] as const);
+        this.#peers.set(outage, new Map(lost));
         return await this.#open(outage);
       }
       written(reply.lines);
