@@ -1,6 +1,7 @@
 'use strict';
 
 const { execFileSync } = require('node:child_process');
+const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 const { JEST } = require('./test.cjs');
 const { prepare, root, withSteps } = require('./prepare.cjs');
@@ -12,7 +13,7 @@ const OURS = ['--yes', '--if-possible'];
 
 const NEEDED = 'these tests need nginx with auth_request on the PATH (or in /usr/sbin)';
 
-/** Installs nginx where that may be done, and no service runs of it. */
+/** Installs packages where that may be done, and no service runs of them. */
 const INSTALL = `
 set -eu
 export DEBIAN_FRONTEND=noninteractive
@@ -21,8 +22,14 @@ if [ -e "$policy" ]; then mv "$policy" "$policy.before-usher"; fi
 trap 'rm -f "$policy"; [ ! -e "$policy.before-usher" ] || mv "$policy.before-usher" "$policy"' EXIT
 printf '#!/bin/sh\\nexit 101\\n' >"$policy"
 chmod 755 "$policy"
-apt-get install -y -qq --no-install-recommends nginx || { apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx; }
+apt-get install -y -qq --no-install-recommends "$@" || { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"; }
 `;
+
+/** What test/edges/nginx-rtmp.edge.ts needs besides. Without it those tests say that they were not run. */
+const RTMP = ['libnginx-mod-rtmp', 'ffmpeg'];
+const RTMP_MODULES = ['/usr/lib', '/usr/lib64'].map((folder) =>
+  join(folder, 'nginx/modules/ngx_rtmp_module.so'),
+);
 
 /** Tests with real streaming servers and proxies in front; `npm test` does without them. Arguments go to jest. */
 async function edges(given) {
@@ -31,6 +38,7 @@ async function edges(given) {
     process.env.PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
     await prepare({ yes, step });
     if (!(await isReady({ yes, step, mayDoWithout: given.includes('--if-possible') }))) return;
+    await installRtmp({ yes, step });
     await step('build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
     const which = [
       '--testMatch',
@@ -55,20 +63,50 @@ async function isReady({ yes, step, mayDoWithout }) {
 }
 
 async function install({ yes, step }) {
-  const plan = installPlan({
+  const plan = planOf(yes);
+  if (plan === 'refuse') throw new StepError(`${NEEDED}; there is none, and no way to install it.`);
+  if (plan === 'needs-agreement') {
+    throw new StepError(`${NEEDED}; there is none. Install it, or let me: npm run test:edges -- --yes.`);
+  }
+  await aptInstall(['nginx'], plan, step);
+  if (!hasNginx()) throw new StepError(`${NEEDED}; this distribution's has none.`);
+}
+
+/** No reason to leave the others out: what cannot be had is said, and those tests say that they were not run. */
+async function installRtmp({ yes, step }) {
+  if (hasRtmp()) return;
+  const plan = planOf(yes);
+  const which = RTMP.join(' and ');
+  if (plan === 'refuse' || plan === 'needs-agreement') {
+    const how = plan === 'refuse' ? 'and no way to install them' : 'unless you say --yes';
+    return console.log(`usher: tests with nginx-rtmp are not run: no ${which} here, ${how}.`);
+  }
+  try {
+    await aptInstall(RTMP, plan, step);
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    console.log(`usher: tests with nginx-rtmp are not run: ${which} could not be installed.`);
+  }
+}
+
+function planOf(yes) {
+  return installPlan({
     hasApt: hasProgram('apt-get'),
     isRoot: process.getuid?.() === 0,
     hasSudo: hasProgram('sudo'),
     hasTerminal: false,
     isAgreed: yes || process.env.CI === 'true',
   });
-  if (plan === 'refuse') throw new StepError(`${NEEDED}; there is none, and no way to install it.`);
-  if (plan === 'needs-agreement') {
-    throw new StepError(`${NEEDED}; there is none. Install it, or let me: npm run test:edges -- --yes.`);
-  }
+}
+
+async function aptInstall(packages, plan, step) {
   const [command, ...args] = plan.sudo ? ['sudo', 'sh', '-c', INSTALL] : ['sh', '-c', INSTALL];
-  await step(`nginx (apt-get${plan.sudo ? ', through sudo' : ''}; no service)`, command, args);
-  if (!hasNginx()) throw new StepError(`${NEEDED}; this distribution's has none.`);
+  const title = `${packages.join(', ')} (apt-get${plan.sudo ? ', through sudo' : ''}; no service)`;
+  await step(title, command, [...args, 'sh', ...packages]);
+}
+
+function hasRtmp() {
+  return hasProgram('ffprobe') && RTMP_MODULES.some((file) => existsSync(file));
 }
 
 /** `nginx -V` writes what it was built with on standard error. */
