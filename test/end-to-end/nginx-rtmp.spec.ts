@@ -126,7 +126,7 @@ describe('an nginx with the RTMP module whose notifications go to a gateway of o
       );
     expect(same(await ask('getting'))).toBe(answered('200 OK'));
     expect(await ask('rtmp-1')).toMatch(/^HTTP\/1.1 400 /);
-    expect(cluster.output()).toContain('edges.<name>.nginxRtmp.method');
+    await eventually(() => expect(cluster.output()).toContain('edges.<name>.nginxRtmp.method'));
   });
 
   it.each<[string, string, number]>([

@@ -50,6 +50,11 @@ describe('what nginx-rtmp asks', () => {
     });
   });
 
+  it('is completed by the stream of a player’s path', () => {
+    const facts = factsOf(PLAY);
+    expect(rtmp.complete?.({ ...facts, channel: '' })).toEqual(facts);
+  });
+
   it('again is the same question', () => {
     expect(factsOf(`${UPDATE}&token=1`)).toEqual(factsOf(`${PLAY}&token=1`));
   });

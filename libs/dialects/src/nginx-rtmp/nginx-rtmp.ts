@@ -48,6 +48,7 @@ function speak({ nginxRtmp: { method } }: EdgeConfig): Dialect {
         return misunderstood(error.message);
       }
     },
+    complete: (facts) => ({ ...facts, channel: facts.channel || facts.path.replace(/^\/+/, '') }),
     render: ({ allow }): EdgeAnswer => (allow ? ALLOWED : DENIED),
   };
 }

@@ -12,6 +12,7 @@ import {
 import { jsonAnswer } from '../json-answer.js';
 import { jsonBody, textIn } from '../json-body.js';
 import { omeFacts, sessionIdOf, toldIn } from './facts.js';
+import { streamOfPath } from './requested-url.js';
 import { isSignedWith } from './signature.js';
 
 /** OvenMediaEngine gives up after 3 s (`Timeout`); the way there takes some of it. Milliseconds. */
@@ -33,8 +34,14 @@ function speak({ ome: { secret, realIp, lifetime } }: EdgeConfig): Dialect {
     parse(request): EdgeQuestion {
       if (secret === undefined) return refused(NO_KEY);
       if (!isSignedWith(secret, request.body, header(request, 'x-ome-signature'))) return refused(UNSIGNED);
-      return asked(request, realIp);
+      try {
+        return asked(request, realIp);
+      } catch (error) {
+        if (!(error instanceof BadRequest)) throw error;
+        return refused(error.message);
+      }
     },
+    complete: (facts) => ({ ...facts, channel: facts.channel || streamOfPath(facts.path) }),
     render: (decision): EdgeAnswer =>
       decision.allow
         ? jsonAnswer({ allowed: true, ...(lifetime === 'granted' && lifetimeOf(decision)) })
@@ -60,7 +67,7 @@ function asked(request: EdgeRequest, realIp: EdgeConfig['ome']['realIp']): EdgeQ
   return { kind: 'ended', sessionIds: [sessionIdOf(told, realIp)], answer: CLOSED };
 }
 
-/** In its own language, for it logs the reason then, and of any other status nothing but the number. */
+/** In its own language: it logs the reason then, and of any other status nothing but the number. */
 function refused(complaint: string): EdgeQuestion {
   const answer = jsonAnswer({ allowed: false, reason: `Usher: ${complaint}` });
   return { kind: 'answered', answer, complaint };

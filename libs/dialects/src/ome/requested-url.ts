@@ -20,6 +20,11 @@ export function requestedUrl(text: string): RequestedUrl {
   return { host: hostOf(authority), app, stream, path, query };
 }
 
+/** The stream that a path names: what is behind application and stream is a file of it. */
+export function streamOfPath(path: string): string {
+  return path.replace(/^\/+/, '').split('/', 2).join('/');
+}
+
 /** Without user, password and port. */
 function hostOf(authority: string): string {
   const host = authority.slice(authority.lastIndexOf('@') + 1);

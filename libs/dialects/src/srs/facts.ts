@@ -6,16 +6,15 @@ import { viewerQuery } from '../viewer-query.js';
 const MAX_SESSION_ID = 256;
 /** SRS's name for the virtual host that answers where no other does. */
 const DEFAULT_VHOST = '__defaultVhost__';
-const PLAYLIST = '.m3u8';
+const PLAYLIST = /(?<=[^/])\.m3u8$/;
 
 /** Who plays or publishes. A stream is named as SRS does itself in `stream_url`: with the virtual host, unless it is the default. */
 export function srsFacts(body: JsonBody, request: EdgeRequest, isPublisher: boolean): EdgeFacts {
   const app = textIn(body, 'app');
   const stream = textIn(body, 'stream');
   const vhost = textIn(body, 'vhost');
-  const isPlaylist = stream.length > PLAYLIST.length && stream.endsWith(PLAYLIST);
+  const name = withoutPlaylist(stream);
   const isDefault = vhost === '' || vhost === DEFAULT_VHOST;
-  const name = isPlaylist ? stream.slice(0, -PLAYLIST.length) : stream;
   return {
     givenSessionId: clientId(body),
     channel: appStream(isDefault ? app : `${vhost}/${app}`, name),
@@ -26,9 +25,17 @@ export function srsFacts(body: JsonBody, request: EdgeRequest, isPublisher: bool
     origin: '',
     query: viewerQuery(textIn(body, 'param')),
     referer: textIn(body, 'pageUrl'),
-    ...(isPlaylist && { protocol: 'hls' }),
+    ...(name !== stream && { protocol: 'hls' }),
     ...(isPublisher && { action: 'publish' as const }),
   };
+}
+
+/** HLS is asked for by its playlist. */
+const withoutPlaylist = (name: string): string => name.replace(PLAYLIST, '');
+
+/** The stream that a path probably means, on the default virtual host. */
+export function streamOfPath(path: string): string {
+  return withoutPlaylist(path.replace(/^\/+/, ''));
 }
 
 /** Text since SRS 4, a number before. Unique on one server. */

@@ -89,6 +89,12 @@ describe('what SRS asks', () => {
     expect(factsOf({ ...ASKED, ...part })).toMatchObject(expected);
   });
 
+  it('is completed by the stream of a player’s path', () => {
+    const facts = factsOf({ ...ASKED, stream: 'livestream.m3u8' });
+    expect(srs.complete?.({ ...facts, channel: '' })).toEqual(facts);
+    expect(srs.complete?.({ ...facts, channel: 'live/other' })).toMatchObject({ channel: 'live/other' });
+  });
+
   it.each(['on_stop', 'on_close'])('%s ends the session', (action) => {
     expect(srs.parse(posted({ ...ASKED, action }))).toEqual({
       kind: 'ended',

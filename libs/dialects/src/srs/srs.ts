@@ -8,7 +8,7 @@ import {
 import { jsonAnswer } from '../json-answer.js';
 import { jsonBody, textIn } from '../json-body.js';
 import { hasFieldTwice } from './field-twice.js';
-import { clientId, srsFacts } from './facts.js';
+import { clientId, srsFacts, streamOfPath } from './facts.js';
 
 /** Read out of the body; anything but this is a denial. */
 const ALLOWED = jsonAnswer({ code: 0 });
@@ -37,7 +37,11 @@ function parse(request: EdgeRequest): EdgeQuestion {
   return { kind: 'check', facts: srsFacts(body, request, action === 'on_publish') };
 }
 
-const SRS: Dialect = { parse, render: ({ allow }) => (allow ? ALLOWED : DENIED) };
+const SRS: Dialect = {
+  parse,
+  complete: (facts) => ({ ...facts, channel: facts.channel || streamOfPath(facts.path) }),
+  render: ({ allow }) => (allow ? ALLOWED : DENIED),
+};
 
 /**
  * SRS with `http_hooks`: POST of JSON, once per session, for players and publishers; on_stop when it ends. Allow: 200 with
