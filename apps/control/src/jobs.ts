@@ -1,4 +1,5 @@
 import { controlTypeOf } from '#usher/config';
+import { sessionLife } from '#usher/decisions';
 import { nodeLimits } from '#usher/node';
 import { AstraSessionList, EDGE_GROUPS, Leases, ListJob, Reconciler, SweepJob } from '#usher/sessions';
 import type { ListedEdge } from '#usher/sessions';
@@ -8,12 +9,14 @@ import { LimitsJob } from './limits-job.js';
 /** Reads the session lists of the edges that are configured with a control address. */
 export function listJob(node: ControlNode): ListJob {
   const { redis, registry, clock, random, log, config } = node;
+  const { lifeOf } = sessionLife(config);
+  const life = config.gateway.assumedLife;
   return new ListJob({
     redis,
     clock,
     random,
     log,
-    reconciler: new Reconciler(redis, registry, clock, { life: config.gateway.assumedLife }),
+    reconciler: new Reconciler(redis, registry, clock, { life, seenLifeOf: (edge) => lifeOf(edge, 'seen') }),
     leases: leasesOf(node, 'lists', EDGE_GROUPS),
     edges: listedEdges(node),
   });
@@ -21,8 +24,8 @@ export function listJob(node: ControlNode): ListJob {
 
 /** Closes sessions whose time is up. */
 export function sweepJob(node: ControlNode): SweepJob {
-  const { redis, registry, log } = node;
-  return new SweepJob({ redis, registry, log, leases: leasesOf(node, 'sweep', registry.shards) });
+  const { redis, registry, clock, log } = node;
+  return new SweepJob({ redis, registry, clock, log, leases: leasesOf(node, 'sweep', registry.shards) });
 }
 
 /** Counts devices again, where anybody has a cap. */

@@ -6,6 +6,7 @@ import {
   Ladder,
   Limiting,
   ObserveMode,
+  sessionLife,
   SharedAnswers,
   SingleFlight,
   StandIn,
@@ -115,7 +116,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const { config, clock, backends, gates, log, holds, rules } = node;
   // No viewer waits for what is written here.
   const { registry } = node.patient;
-  const { cacheEntries, knownEntries, knownFor, answerTtl, assumedLife, grace } = config.gateway;
+  const { cacheEntries, knownEntries, knownFor, answerTtl, grace } = config.gateway;
   const checkMetrics = new CheckMetrics(metrics);
   const traits = traitsOf(config);
   const kept = new KeptDecisions(clock, cacheEntries, changing(holds, rules));
@@ -126,7 +127,8 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
   const standIn = new StandIn(clock, known, ledger);
   const asker = new Asker(clock, gates.board, questionBus(node), backends, known, node.switches);
   const keyOf = questionKeys(node);
-  const times = { assumedLife, grace, denial: answerTtl.deny };
+  const life = sessionLife(config);
+  const times = { ...life, grace, denial: answerTtl.deny };
   const verdicts = new Verdicts({ clock, registry, known, holds, renewals, backends: traits, times });
   const limits = config.limits.mode === 'off' ? undefined : node.limits.limits;
   const ladder = new Ladder({
@@ -208,7 +210,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     watch: oneAddressWatch(log),
     askerOf: askerReader(config.gateway.proxies),
     routeOf: compileRoutes(config, rules),
-    observeMode: new ObserveMode(clock, asker, registry, traits, { assumedLife }),
+    observeMode: new ObserveMode(clock, asker, registry, traits, life),
     deadline: config.gateway.deadline,
     limits: { requestLine: config.gateway.maxRequestLine, headers: config.gateway.maxHeaders },
   });
@@ -228,7 +230,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     kept.generation += 1;
     shared.clear();
   };
-  return { door, memory, gists, kept, known, renewals, limits, why, ledger, forget };
+  return { door, memory, gists, kept, known, life, renewals, limits, why, ledger, forget };
 }
 
 /** Another number after each change of what is looked at for each check. */

@@ -32,6 +32,7 @@ export function outages(node: ClusterNode): Outages {
     ledger.turned(backend, { closed: state === 'closed', since, downSince }),
   );
   news.on('closed', (names) => ledger.closed(names));
+  news.on('idle', (names) => ledger.closed(names));
   for (const gate of gates.gates.values()) {
     const { backend, state, since } = gate.status();
     if (state !== 'closed') ledger.turned(backend, { closed: false, since, downSince: since });

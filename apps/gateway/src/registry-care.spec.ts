@@ -1,5 +1,5 @@
 import { configSchema } from '#usher/config';
-import { KeptDecisions, KnownMemory } from '#usher/decisions';
+import { KeptDecisions, KnownMemory, sessionLife } from '#usher/decisions';
 import { silentLog, type Check, type Session } from '#usher/domain';
 import { openRenewal, renewals, type ClusterNode } from '#usher/node';
 import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
@@ -71,6 +71,7 @@ beforeEach(async () => {
     kept,
     known,
     renewals: held,
+    life: sessionLife(config),
     forget: () => undefined,
   });
   // From now on it is noticed when Redis comes back empty.
@@ -140,6 +141,58 @@ it('writes back a session that its edge asks about, however long ago it was open
   await eventually(async () =>
     expect(await registry.find(session, session.fingerprint)).toMatchObject({ kind: 'same' }),
   );
+});
+
+describe('a session that is seen', () => {
+  it('lives by a life of its own after it was asked about, and one that is assumed by another', async () => {
+    const opened = { openedAt: clock.now() - HOUR, aliveUntil: clock.now() + MINUTE };
+    const asked = sessionOf({ presence: 'seen', ...opened });
+    const assumed = sessionOf({ sessionId: 'assumed', ...opened });
+    for (const session of [asked, assumed]) {
+      await registry.open(session);
+      keep(session);
+      seen(session);
+    }
+    await care.close();
+    expect((await registry.read(asked))?.aliveUntil).toBe(clock.now() + 4 * MINUTE);
+    expect((await registry.read(assumed))?.aliveUntil).toBe(clock.now() + 4 * HOUR);
+  });
+
+  it('is written back with that life where Redis lost it', async () => {
+    const session = sessionOf({ presence: 'seen', aliveUntil: clock.now() - HOUR });
+    keep(session);
+    seen(session);
+    await care.close();
+    await eventually(async () => (await registry.read(session)) !== undefined);
+    expect((await registry.read(session))?.aliveUntil).toBe(clock.now() + 4 * MINUTE);
+  });
+
+  it('is offered back to an empty Redis while it is asked about, however old, and not when its viewer left', async () => {
+    const old = { presence: 'seen', openedAt: clock.now() - HOUR, aliveUntil: clock.now() - MINUTE } as const;
+    const [asked, left] = [sessionOf(old), sessionOf({ ...old, sessionId: 'left' })];
+    for (const session of [asked, left]) {
+      keep(session);
+      await registry.open({ ...session, aliveUntil: clock.now() + MINUTE });
+    }
+    seen(asked);
+    kept.takeSeen(sessionLife(config));
+    await comesBackEmpty();
+    await eventually(async () => (await registry.read(asked)) !== undefined);
+    expect(await registry.read(left)).toBeUndefined();
+  });
+
+  it('that went idle is kept: his backend may not know his credential any more', () => {
+    const [paused, ended] = [sessionOf({ presence: 'seen' }), sessionOf({ sessionId: 'ended' })];
+    for (const session of [paused, ended]) {
+      keep(session);
+      held.hold(check, identity, session);
+    }
+    tell.get('idle')!([paused]);
+    tell.get('closed')!([ended]);
+    expect(kept.sessionNamed('astra-1', '42')).toBeDefined();
+    expect(kept.sessionNamed('astra-1', 'ended')).toBeUndefined();
+    expect(held.size).toBe(1);
+  });
 });
 
 describe('a session that was revoked and closed, of which this gateway did not hear', () => {

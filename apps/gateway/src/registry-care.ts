@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { KeptDecisions, KnownMemory, RememberedGrant } from '#usher/decisions';
+import type { KeptDecisions, KnownMemory, RememberedGrant, SessionLife } from '#usher/decisions';
 import type { Session, SessionName } from '#usher/domain';
 import type { ClusterLimits, ClusterNode } from '#usher/node';
 import { EpochWatcher, healRegistry, SignsOfLife } from '#usher/sessions';
@@ -18,6 +18,7 @@ const OFFER_PAUSE = 25;
 export interface Held {
   readonly kept: KeptDecisions;
   readonly known: KnownMemory;
+  readonly life: SessionLife;
   readonly renewals: Pick<HeldRenewals, 'offer' | 'drop'>;
   /** Caps on devices, where there are any. */
   readonly limits?: Pick<ClusterLimits, 'offer' | 'observeForAWhile'> | undefined;
@@ -75,6 +76,10 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
   news.on('closed', (names) => {
     for (const name of names) forgetSession(held, name);
   });
+  // Who only paused comes back with a credential that his backend may not know any more.
+  news.on('idle', (names) => {
+    for (const { edge, sessionId } of names) held.kept.idled(edge, sessionId);
+  });
   news.on('denied', ({ backend, viewerKey, user, at }) =>
     held.known.forgetViewer(backend, viewerKey, user, at),
   );
@@ -99,9 +104,8 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
   };
 }
 
-function noteSeen({ registry, clock, config }: ClusterNode, { kept }: Held, signs: SignsOfLife): void {
-  const aliveUntil = clock.now() + config.gateway.assumedLife;
-  for (const { session, checks } of kept.takeSeen()) {
+function noteSeen({ registry }: ClusterNode, { kept, life }: Held, signs: SignsOfLife): void {
+  for (const { session, checks, aliveUntil } of kept.takeSeen(life)) {
     signs.note(session, registry.shardOf(session), aliveUntil, checks);
   }
 }
@@ -113,11 +117,11 @@ function forgetSession({ kept, renewals }: Held, name: SessionName): void {
 
 /** Its edge asks about it, so it lives, whatever the registry thinks; but for one that was revoked. */
 function writeBack(node: ClusterNode, held: Held, names: readonly SessionName[]): void {
-  const { log, clock, config } = node;
-  const aliveUntil = clock.now() + config.gateway.assumedLife;
+  const { log, clock } = node;
   for (const { edge, sessionId } of names) {
     const session = held.kept.sessionNamed(edge, sessionId);
     if (session === undefined) continue;
+    const aliveUntil = clock.now() + held.life.lifeOf(edge, session.presence);
     giveBack(node, held, { ...session, aliveUntil }).catch((error: unknown) =>
       log.debug({ error }, 'a session could not be written back'),
     );

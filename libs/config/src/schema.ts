@@ -110,9 +110,16 @@ export const gatewaySchema = z.strictObject({
     .prefault({}),
   knownFor: duration.default(86_400_000).describe('A viewer allowed within this time is a known viewer.'),
   knownEntries: z.int().min(100).default(200_000).describe('Known viewers kept in memory.'),
+  seenLife: durationOf(60_000)
+    .default(240_000)
+    .describe(
+      'A session whose edge asks again is taken for alive so long after it was asked about; for an edge’s `ttl` and a minute if that is longer.',
+    ),
   assumedLife: duration
     .default(14_400_000)
-    .describe('A session of which nobody hears is taken for alive so long.'),
+    .describe(
+      'A session of an edge that asks once is taken for alive so long after it opened or was listed.',
+    ),
   grace: duration.default(60_000).describe('An answer on trust is kept so long for its own question.'),
 });
 

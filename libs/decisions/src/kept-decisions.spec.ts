@@ -14,7 +14,7 @@ function keep(
 ): void {
   const decision: Decision = { allow: true, source, reason: 'on-trust', backend };
   const words = { channel: '', path: '', host: '', userAgent };
-  const session = { edge: 'astra-1', sessionId: name, backend, source, ...words } as Session;
+  const session = { edge: 'astra-1', sessionId: name, backend, source, aliveUntil: 0, ...words } as Session;
   const until = clock.monotonic() + 60_000;
   kept.keep({
     name,
@@ -62,6 +62,49 @@ it('sessions of long words fill no memory: fewer of them are kept', () => {
   for (let i = 0; i < 100; i += 1) keep(kept, `${i}`, 'portal', 'fail-open', true, 'x'.repeat(8_192));
   expect(kept.size).toBeLessThan(20);
   expect(kept.counts.get('portal')!.onTrust).toBe(kept.size);
+});
+
+describe('a session that went idle', () => {
+  it('is nobody who watches, and its decision stands, once the registry was asked', () => {
+    const kept = new KeptDecisions(clock, 100);
+    keep(kept, 'astra-1/1', 'portal', 'backend', false);
+    for (let times = 0; times < 2; times += 1) kept.idled('astra-1', '1');
+    kept.idled('astra-1', 'unknown');
+    expect(kept.counts.get('portal')).toMatchObject({ decided: 0 });
+    const mine = kept.find('astra-1/1', 'f')!;
+    expect(kept.isCurrent(mine)).toBe(false);
+    expect(kept.sessionNamed('astra-1', '1')).toBeDefined();
+    keep(kept, 'astra-1/1', 'portal', 'backend', false);
+    expect(kept.counts.get('portal')).toMatchObject({ decided: 1 });
+    expect(kept.isCurrent(kept.find('astra-1/1', 'f')!)).toBe(true);
+  });
+
+  it('is counted rightly when it is dropped, carried or pushed out', () => {
+    const kept = new KeptDecisions(clock, 1);
+    keep(kept, 'astra-1/1', 'portal', 'stale');
+    kept.idled('astra-1', '1');
+    kept.dropStandIns('portal');
+    expect(kept.counts.get('portal')).toEqual({ decided: 0, carried: 0, known: 0, onTrust: 0 });
+    keep(kept, 'astra-1/2', 'portal', 'backend', false);
+    expect(kept.counts.get('portal')).toEqual({ decided: 1, carried: 0, known: 0, onTrust: 0 });
+  });
+});
+
+it('a session that is offered back is alive by its last sign of life, not only by its opening', () => {
+  const kept = new KeptDecisions(clock, 100);
+  keep(kept, 'astra-1/1', 'portal', 'backend', false);
+  keep(kept, 'astra-1/2', 'portal', 'backend', false);
+  kept.note(kept.find('astra-1/1', 'f')!);
+  const lifeOf = () => 240_000;
+  expect(kept.takeSeen({ lifeOf })).toMatchObject([{ checks: 1, aliveUntil: clock.now() + 240_000 }]);
+  expect(kept.takeSeen({ lifeOf })).toEqual([]);
+  const alive = Array.from(kept.sessions(), ({ sessionId, aliveUntil }) => [sessionId, aliveUntil]);
+  expect(new Map(alive as [string, number][])).toEqual(
+    new Map([
+      ['astra-1/1', clock.now() + 240_000],
+      ['astra-1/2', 0],
+    ]),
+  );
 });
 
 describe('what is no longer kept', () => {

@@ -2,6 +2,7 @@ import { NO_HOLDS } from '#usher/domain';
 import type { Clock, Decision, Holds, Session, Source } from '#usher/domain';
 import { LRUCache } from 'lru-cache';
 import { cacheBounds } from './cache-bounds.js';
+import type { SessionLife } from './session-life.js';
 import { wasAllowed } from './standing.js';
 
 /** A decision that this process keeps for one session and one fingerprint. */
@@ -22,12 +23,18 @@ export interface Kept {
   version: number;
   /** How often it was asked about since the last flush: signs of life. */
   checks: number;
+  /** Cluster time, ms: until when its last sign of life that was taken lets it live. */
+  aliveUntil?: number;
+  /** Its session went idle: it counts for nobody who watches. */
+  isIdle?: boolean;
 }
 
 /** A session that was asked about. */
 export interface Seen {
   readonly session: Session;
   readonly checks: number;
+  /** Cluster time, ms. */
+  readonly aliveUntil: number;
 }
 
 /** Sessions by what they rest on: a decision, or what stood in for one. Never summed: only `onTrust` are free. */
@@ -88,7 +95,7 @@ export class KeptDecisions {
   /** Keeps a decision; what was kept under its name is no longer answered. */
   keep(kept: Kept): void {
     this.byName.set(kept.name, kept);
-    this.count(kept, 1);
+    if (kept.isIdle !== true) this.count(kept, 1);
   }
 
   /** The kept decision, though its time may be up; undefined where the fingerprint is another's. */
@@ -114,10 +121,17 @@ export class KeptDecisions {
     kept.checks += 1;
   }
 
-  /** The sessions seen since the last call, and how often. */
-  takeSeen(): readonly Seen[] {
-    const taken = this.seen.map(({ session, checks }) => ({ session: session!, checks }));
-    for (const kept of this.seen) kept.checks = 0;
+  /** The sessions seen since the last call, how often, and until when each lives by that. */
+  takeSeen({ lifeOf }: SessionLife): readonly Seen[] {
+    const now = this.clock.now();
+    const taken = this.seen.map((kept) => {
+      const { checks } = kept;
+      const session = kept.session!;
+      const aliveUntil = now + lifeOf(session.edge, session.presence);
+      kept.checks = 0;
+      kept.aliveUntil = aliveUntil;
+      return { session, checks, aliveUntil };
+    });
     this.seen = [];
     return taken;
   }
@@ -170,6 +184,18 @@ export class KeptDecisions {
     this.ended.set(name, this.endings);
   }
 
+  /**
+   * Nobody asked about the session for its life. That refuses nobody: what was decided stands for whoever comes back, and
+   * is checked against the registry first.
+   */
+  idled(edge: string, sessionId: string): void {
+    const kept = this.byName.peek(keptName(edge, sessionId));
+    if (kept === undefined || kept.isIdle === true) return;
+    this.count(kept, -1);
+    kept.isIdle = true;
+    kept.generation = UNCHECKED;
+  }
+
   /** What was found out about a session of this name since then (`endings`) may be of one that is over. */
   hasEnded(name: string, since: number): boolean {
     return (this.ended.get(name) ?? 0) > since;
@@ -181,12 +207,16 @@ export class KeptDecisions {
     return kept !== undefined && kept.until > this.clock.monotonic() ? kept.session : undefined;
   }
 
-  /** The sessions that still hold here, for healing; with `openedSince` (cluster time, ms) only the newer ones. */
+  /**
+   * The sessions that still hold here, for healing, each alive by its last sign; with `openedSince` (cluster time, ms) only
+   * the newer ones.
+   */
   *sessions(openedSince = 0): Generator<Session> {
     // A copy: the list is walked for minutes, and changes under way.
-    for (const { session, until } of Array.from(this.byName.values())) {
+    for (const { session, until, aliveUntil = 0 } of Array.from(this.byName.values())) {
       if (session === undefined || session.openedAt < openedSince) continue;
-      if (until > this.clock.monotonic()) yield session;
+      if (until <= this.clock.monotonic()) continue;
+      yield aliveUntil > session.aliveUntil ? { ...session, aliveUntil } : session;
     }
   }
 
@@ -202,7 +232,7 @@ export class KeptDecisions {
   /** Whoever still holds it, the memory of requests for one, answers no more from it. */
   private forget(kept: Kept): void {
     kept.until = 0;
-    this.count(kept, -1);
+    if (kept.isIdle !== true) this.count(kept, -1);
   }
 
   private count({ session }: Kept, by: 1 | -1): void {

@@ -64,6 +64,50 @@ describe('a session of Ministra at an edge that asks again', () => {
   });
 });
 
+describe('a viewer who paused for longer than his session lives', () => {
+  const paused = async () => {
+    const world = ladderOf({ type: 'ministra' });
+    world.said.answer = allow({ authDuration: 36_000, user: 'anna' });
+    await ask(world);
+    // The link is dead, and the session was swept.
+    world.said.answer = deny();
+    world.clock.advance(HOUR);
+    world.kept.idled('astra-1', '42');
+    return world;
+  };
+
+  it('comes back to his gateway and plays, with a session that is written back at once', async () => {
+    const world = await paused();
+    expect(await ask(world)).toBe('allow session-known');
+    expect(world.told.busQuestions).toHaveLength(1);
+    const back = world.told.opened.at(-1)!;
+    expect(back).toMatchObject({ sessionId: '42', user: 'anna', state: 'active', presence: 'seen' });
+    expect(back.aliveUntil).toBe(world.clock.now() + 240_000);
+    world.clock.advance(TTL);
+    expect(await ask(world)).toBe('allow session-known');
+    expect(world.told.busQuestions).toHaveLength(1);
+  });
+
+  it('plays on though the time of his allow is up too', async () => {
+    const world = await paused();
+    world.clock.advance(10 * HOUR);
+    expect(await ask(world)).toBe('allow denial-stands');
+    expect(world.told.opened.at(-1)).toMatchObject({ sessionId: '42', state: 'unconfirmed' });
+  });
+
+  it('plays on while Redis is away', async () => {
+    const world = await paused();
+    world.said.found = new Error('away');
+    expect(await ask(world)).toBe('allow session-known');
+  });
+
+  it('does not where he was kicked since, though nobody told this gateway', async () => {
+    const world = await paused();
+    world.said.found = { kind: 'none', revokedAt: world.clock.now() - HOUR / 2 };
+    expect(await ask(world)).toBe('deny backend-denied');
+  });
+});
+
 describe('a session that was revoked, at an edge that asks again', () => {
   const revoked = async () => {
     const world = ladderOf({ credential: 'reusable' });

@@ -224,8 +224,9 @@ export class Ladder {
     const wasRevoked = found.kind === 'revoked' || wasRevokedSince(found, mine);
     const mayStand = found.kind === 'none' && !wasRevoked;
     if (mayStand && mine !== undefined && isRunning(mine, this.parts.clock.now())) {
-      this.parts.verdicts.register(this.parts.verdicts.alive(mine));
-      return this.parts.verdicts.stillAllowed(context, mine);
+      const alive = this.parts.verdicts.alive(mine);
+      this.parts.verdicts.register(alive);
+      return this.parts.verdicts.stillAllowed(context, alive);
     }
     if (found.kind === 'other' || wasRevoked) context.previous = undefined;
     // Its end was not heard of here.
@@ -244,7 +245,7 @@ export class Ladder {
   private standsWhileAway(context: CheckContext): Verdict | undefined {
     const mine = context.previous;
     return mine !== undefined && isRunning(mine, this.parts.clock.now())
-      ? this.parts.verdicts.stillAllowed(context, mine)
+      ? this.parts.verdicts.stillAllowed(context, this.parts.verdicts.alive(mine))
       : undefined;
   }
 

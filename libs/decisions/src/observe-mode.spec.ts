@@ -4,7 +4,7 @@ import { ObserveMode } from './observe-mode.js';
 function observing() {
   const world = ladderOf();
   const { asker, clock, registry, backends } = world;
-  const observe = new ObserveMode(clock, asker, registry, backends, { assumedLife: 60_000 });
+  const observe = new ObserveMode(clock, asker, registry, backends, { lifeOf: () => 60_000 });
   return { ...world, decide: () => observe.decide(world.context(), 'portal') };
 }
 

@@ -1,7 +1,8 @@
 import type { BackendAnswer, Clock, Decision, SessionRegistry } from '#usher/domain';
 import type { Asker, Asking } from './asking.js';
 import type { CheckContext, Settled } from './check-context.js';
-import { sessionOfAllow, type SessionLife } from './session-of.js';
+import type { SessionLife } from './session-life.js';
+import { sessionOfAllow } from './session-of.js';
 import type { TraitsByBackend } from './traits.js';
 
 /**

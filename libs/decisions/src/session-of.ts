@@ -1,15 +1,10 @@
 import { maskedPath } from '#usher/domain';
 import type { AllowAnswer, AskingHabit, Check, Decision, Identity, Session } from '#usher/domain';
+import type { SessionLife } from './session-life.js';
 import type { TraitsByBackend } from './traits.js';
 
 /** Where an edge asks again by itself, or names no session, and the backend gave no X-AuthDuration, ms. */
 export const ASKED_AGAIN_AFTER = 180_000;
-
-/** How long sessions are taken for alive, by how their edge behaves. Milliseconds. */
-export interface SessionLife {
-  /** Nobody tells us that it lives: so long. */
-  readonly assumedLife: number;
-}
 
 /** When an allow has to be asked about again: cluster time, ms; 0 = as long as the session lives. */
 export function authorizedUntil(
@@ -87,6 +82,7 @@ function sessionOf(
   now: number,
   granted: Granted,
 ): Session {
+  const presence = habit === 'once' ? 'assumed' : 'seen';
   return {
     edge: check.edge,
     sessionId: check.sessionId,
@@ -105,9 +101,9 @@ function sessionOf(
     sessionName: granted.sessionName,
     state: granted.state,
     source: granted.source,
-    presence: habit === 'once' ? 'assumed' : 'seen',
+    presence,
     openedAt: now,
     authorizedUntil: granted.authorizedUntil,
-    aliveUntil: now + life.assumedLife,
+    aliveUntil: now + life.lifeOf(check.edge, presence),
   };
 }

@@ -15,7 +15,8 @@ import type {
 } from '#usher/domain';
 import type { CheckContext, Verdict } from './check-context.js';
 import type { KnownMemory } from './known-memory.js';
-import { askedAgainAt, sessionOfAllow, sessionOfDecision, type SessionLife } from './session-of.js';
+import type { SessionLife } from './session-life.js';
+import { askedAgainAt, sessionOfAllow, sessionOfDecision } from './session-of.js';
 import type { TraitsByBackend } from './traits.js';
 
 /** What stands in because of us is asked about again soon, ms. */
@@ -259,7 +260,8 @@ export class Verdicts {
   /** It is asked about, so it lives, however long ago it was opened. */
   alive(session: Session): Session {
     const { clock, times } = this.parts;
-    return { ...session, aliveUntil: Math.max(session.aliveUntil, clock.now() + times.assumedLife) };
+    const aliveUntil = clock.now() + times.lifeOf(session.edge, session.presence);
+    return { ...session, aliveUntil: Math.max(session.aliveUntil, aliveUntil) };
   }
 
   /** Rung `hold`: what is known before anybody is asked. */

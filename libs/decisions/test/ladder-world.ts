@@ -27,6 +27,7 @@ import { KnownMemory } from '../src/known-memory.js';
 import { Ladder } from '../src/ladder.js';
 import { Limiting } from '../src/limiting.js';
 import { compileRoutes } from '../src/routes.js';
+import { sessionLife } from '../src/session-life.js';
 import { SharedAnswers } from '../src/shared-answers.js';
 import { SingleFlight } from '../src/single-flight.js';
 import { StandIn } from '../src/stand-in.js';
@@ -147,7 +148,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     renewals: { ...NO_RENEWALS, hold: (_check, _identity, session) => void told.held.push(session) },
     backends,
     times: {
-      assumedLife: config.gateway.assumedLife,
+      ...sessionLife(config),
       grace: config.gateway.grace,
       denial: config.gateway.answerTtl.deny,
     },

@@ -19,8 +19,10 @@ interface News {
   refreshed: [refreshed: RefreshedUser];
   /** This viewer is refused when his backend is asked again: he is known no more. */
   denied: [denied: DeniedViewer];
-  /** Sessions ended, in whichever process that was noticed. */
+  /** Sessions were ended, in whichever process that was noticed. */
   closed: [names: readonly SessionName[]];
+  /** Nobody asked about these sessions for their life: they are listed no more, and may come back. */
+  idle: [names: readonly SessionName[]];
   /** Events of the control stream were lost: what they tell about is to be read again. */
   gap: [];
 }
@@ -80,6 +82,10 @@ export class Announcer {
 
   closed(names: readonly SessionName[]): void {
     this.emitter.emit('closed', names);
+  }
+
+  idle(names: readonly SessionName[]): void {
+    this.emitter.emit('idle', names);
   }
 
   gap(): void {

@@ -1,14 +1,17 @@
 import type { StreamClient } from '#usher/bus';
 import type { Log, SessionName } from '#usher/domain';
+import type { Ending } from '#usher/sessions';
 
 const CLOSED = 'sessions.closed';
+/** Nobody asked about it for its life; version N-1 has two words for each and passes these over. */
+const IDLE = 'idle';
 /** Told together: an edge that restarts closes thousands at once. */
 const TOLD_AT_ONCE = 500;
 const COLLECT_MS = 10;
 
-/** Sessions that ended, told to all processes: whoever keeps a decision for one forgets it. */
+/** Sessions that ended, told to all processes: whoever keeps a decision for one that was ended forgets it. */
 export function closingNews(bus: StreamClient, log: Log) {
-  let waiting: [edge: string, sessionId: string][] = [];
+  let waiting: [edge: string, sessionId: string, idle?: typeof IDLE][] = [];
   const tell = (): void => {
     const told = waiting;
     waiting = [];
@@ -20,18 +23,26 @@ export function closingNews(bus: StreamClient, log: Log) {
     }
   };
   return {
-    note: (names: readonly SessionName[]): void => {
+    note: (names: readonly SessionName[], how: Ending): void => {
       if (waiting.length === 0 && names.length > 0) setTimeout(tell, COLLECT_MS).unref();
-      for (const { edge, sessionId } of names) waiting.push([edge, sessionId]);
+      for (const { edge, sessionId } of names) {
+        waiting.push(how === IDLE ? [edge, sessionId, IDLE] : [edge, sessionId]);
+      }
     },
-    hear: (listener: (names: readonly SessionName[]) => void): void => {
+    hear: (listener: (names: readonly SessionName[], how: Ending) => void): void => {
       bus.events.on(CLOSED, (data) => {
         if (!Array.isArray(data)) return;
-        const pairs = data.filter(
-          (pair): pair is [string, string] => Array.isArray(pair) && pair.length === 2,
-        );
-        listener(pairs.map(([edge, sessionId]) => ({ edge, sessionId })));
+        const ended = data.filter((words) => isTold(words, 2));
+        const idle = data.filter((words) => isTold(words, 3) && words[2] === IDLE);
+        if (ended.length > 0) listener(ended.map(nameIn), 'ended');
+        if (idle.length > 0) listener(idle.map(nameIn), 'idle');
       });
     },
   };
 }
+
+function isTold(words: unknown, count: number): words is string[] {
+  return Array.isArray(words) && words.length === count && words.every((word) => typeof word === 'string');
+}
+
+const nameIn = ([edge = '', sessionId = '']: string[]): SessionName => ({ edge, sessionId });

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '#usher/config';
-import { MAX_CAP } from '#usher/decisions';
+import { MAX_CAP, sessionLife, type SessionLife } from '#usher/decisions';
 import { DIALECTS } from '#usher/dialects';
 import { viewerKeyOf } from '#usher/domain';
 import type { Clock, DeviceLimits, Log, Newcomer, Session } from '#usher/domain';
@@ -19,7 +19,7 @@ const OFFERED = 50;
 const OFFER_PAUSE = 25;
 
 export interface LimitsParts {
-  readonly config: Pick<Config, 'edges' | 'limits' | 'backends' | 'routes'>;
+  readonly config: Pick<Config, 'gateway' | 'edges' | 'limits' | 'backends' | 'routes'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly redis: Pick<RedisClient, 'away'>;
@@ -43,9 +43,12 @@ export class ClusterLimits implements DeviceLimits {
     observe: { refused: 0, evicted: 0, unchecked: 0 },
     enforce: { refused: 0, evicted: 0, unchecked: 0 },
   };
+  readonly #life: SessionLife;
   #observesUntil = 0;
 
-  constructor(private readonly parts: LimitsParts) {}
+  constructor(private readonly parts: LimitsParts) {
+    this.#life = sessionLife(parts.config);
+  }
 
   async admit(newcomer: Newcomer): Promise<'admitted' | 'over'> {
     const mode = this.#mode();
@@ -91,7 +94,9 @@ export class ClusterLimits implements DeviceLimits {
     const { edge, habit } = newcomer;
     const way = limitedEdge(config, { edge, habit, asksAgainAfter });
     const how = isOpen ? 'open' : isLate === true ? 'late' : 'new';
-    return { ...newcomer, ...way, mode, over: config.limits.over, how };
+    const life = this.#life.lifeOf(edge, 'seen');
+    const seenLife = way.isSeen && life > config.gateway.seenLife ? life : undefined;
+    return { ...newcomer, ...way, seenLife, mode, over: config.limits.over, how };
   }
 
   #reached({ user, namespace, cap, mode }: SlotWanted, given: SlotGiven): void {

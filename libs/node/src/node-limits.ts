@@ -27,7 +27,8 @@ export interface NodeLimits {
 /** Costs nothing until somebody is admitted. */
 export function nodeLimits({ config, clock, log, redis, registry, holds }: LimitedNode): NodeLimits {
   const { shards } = config.redis;
-  const slots = new DeviceSlots(redis, { shards, life: config.gateway.assumedLife });
+  const { assumedLife, seenLife } = config.gateway;
+  const slots = new DeviceSlots(redis, { shards, life: assumedLife, seenLife });
   const evict = evictions({
     read: (name) => registry.read(name),
     revoke: (session, reason) => registry.revoke(session, reason, { fingerprint: session.fingerprint }),

@@ -1,4 +1,4 @@
-import { credentialOf, sessionOfAllow, traitsOf, type BackendTraits } from '#usher/decisions';
+import { credentialOf, sessionLife, sessionOfAllow, traitsOf, type BackendTraits } from '#usher/decisions';
 import { DIALECTS } from '#usher/dialects';
 import type {
   BackendAnswer,
@@ -48,7 +48,7 @@ export function settlement({
   renewals,
 }: SettlementParts): Settle {
   const traits = traitsOf(config);
-  const life = { assumedLife: config.gateway.assumedLife };
+  const life = sessionLife(config);
   return (check, identity, answer, { unguarded = false, canary = false, unopened = false, renews } = {}) => {
     // What a dialect means that only a later version speaks is known to the gateway that asked.
     if (canary || answer.kind !== 'allow' || !Object.hasOwn(DIALECTS, check.dialect)) return;

@@ -131,7 +131,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   const closings = closingNews(bus, log);
   const registry = new RedisSessionRegistry(redis, clock, {
     shards,
-    onClosed: (names) => closings.note(names),
+    onClosed: (names, how) => closings.note(names, how),
     onGarbage: (error) => log.warn({ error }, 'a session record in Redis is none of ours'),
   });
   const known = new RedisKnownViewers(redis, { shards, knownFor: config.gateway.knownFor });
@@ -206,7 +206,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     onIsolated: (backend: string, isolated: boolean) => news.isolated(backend, isolated),
   });
   bus.events.on(BREAKER, (event) => gates.board.heard(event as BreakerEvent));
-  closings.hear((names) => news.closed(names));
+  closings.hear((names, how) => (how === 'idle' ? news.idle(names) : news.closed(names)));
   bus.events.onGap(() => {
     news.gap();
     void gates.board.reread();

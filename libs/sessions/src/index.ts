@@ -1,5 +1,5 @@
 export { RedisSessionRegistry } from './registry/redis-session-registry.js';
-export type { CloseOptions, Opened, RegistryOptions } from './registry/redis-session-registry.js';
+export type { CloseOptions, Ending, Opened, RegistryOptions } from './registry/redis-session-registry.js';
 export { RegistryError } from './registry/registry-error.js';
 export { RedisKnownViewers } from './known/redis-known-viewers.js';
 export type { KnownViewersOptions } from './known/redis-known-viewers.js';

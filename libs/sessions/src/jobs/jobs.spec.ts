@@ -2,7 +2,7 @@ import { silentLog } from '#usher/domain';
 import type { LogFields } from '#usher/domain';
 import { connectRedis } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
-import { ManualClock, startRedis } from '#usher/testing';
+import { eventually, ManualClock, startRedis } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
 import { Reconciler } from '../presence/reconciler.js';
 import type { ListedSession } from '../presence/listed-session.js';
@@ -214,7 +214,7 @@ describe('the sweep', () => {
       ]);
     }
     const [one, two] = ['one', 'two'].map(
-      (owner) => new SweepJob({ redis, registry, log: silentLog, leases: leasesOf(owner, 4, 2) }),
+      (owner) => new SweepJob({ redis, registry, clock, log: silentLog, leases: leasesOf(owner, 4, 2) }),
     );
     await one!.sweep();
     await two!.sweep();
@@ -224,5 +224,34 @@ describe('the sweep', () => {
     expect(await server.cli('KEYS', 'usher:session:*')).toBe('');
     await one!.stop();
     expect((await server.cli('KEYS', 'usher:lease:*')).split('\n')).toHaveLength(2);
+  });
+
+  it('waits for signs of life when Redis was away: nobody could tell it who lives', async () => {
+    const session = aSession({ presence: 'seen' });
+    await registry.open(session);
+    await redis.call('ZADD', [`usher:alive:{${registry.shardOf(session)}}`, 1, 'astra-1:42']);
+    const hurried = connectRedis({ url: server.url, timeout: 200 });
+    await hurried.ready();
+    // Its own rounds are made by the test.
+    const parts = { redis: hurried, registry, clock, log: silentLog, leases: leasesOf('one', 4) };
+    const job = new SweepJob(parts, 3_600_000);
+    job.start();
+    server.pause();
+    await eventually(async () => {
+      await hurried.call('PING', []).catch(() => undefined);
+      return hurried.away;
+    });
+    server.resume();
+    await hurried.ready();
+    for (const wait of [0, 29_000]) {
+      clock.advance(wait);
+      await job.sweep();
+      expect(job.closed).toBe(0);
+    }
+    clock.advance(1_000);
+    await job.sweep();
+    expect(job.closed).toBe(1);
+    await hurried.close();
+    await job.stop();
   });
 });

@@ -1,4 +1,4 @@
-import type { Log } from '#usher/domain';
+import type { Clock, Log } from '#usher/domain';
 import type { RedisClient } from '#usher/redis';
 import type { RedisSessionRegistry } from '../registry/redis-session-registry.js';
 import { allShards } from '../registry/session-names.js';
@@ -7,8 +7,12 @@ import { WhereTidier } from '../registry/where-tidier.js';
 import type { Leases } from './leases.js';
 import { Rounds } from './rounds.js';
 
+/** Between two signs of life that a gateway sends, twice, and some more: what Redis knew before it was away is old, ms. */
+const HEARD_WITHIN = 30_000;
+
 export interface SweepJobParts {
   readonly redis: RedisClient;
+  readonly clock: Clock;
   readonly registry: RedisSessionRegistry;
   /** One part for each shard. */
   readonly leases: Leases;
@@ -21,6 +25,9 @@ export class SweepJob {
   closed = 0;
   readonly #rounds: Rounds;
   readonly #tidier: WhereTidier;
+  /** Monotonic, ms. */
+  #waitsUntil = 0;
+  #stopListening: (() => void) | undefined;
 
   constructor(
     private readonly parts: SweepJobParts,
@@ -32,18 +39,26 @@ export class SweepJob {
   }
 
   start(): void {
+    const { redis, clock } = this.parts;
+    this.#stopListening ??= redis.onAway((away) => {
+      if (!away) this.#waitsUntil = clock.monotonic() + HEARD_WITHIN;
+    });
     this.#rounds.start();
   }
 
   async stop(): Promise<void> {
+    this.#stopListening?.();
     await this.#rounds.stop();
     await this.parts.leases.release().catch(() => undefined);
   }
 
-  /** One round. Never rejects: while Redis is away there is nothing to sweep. */
+  /**
+   * One round. Never rejects: while Redis is away there is nothing to sweep, and when it is back gateways have to say first
+   * who lives.
+   */
   async sweep(): Promise<void> {
-    const { redis, registry, leases, log } = this.parts;
-    if (redis.away) return;
+    const { redis, registry, leases, log, clock } = this.parts;
+    if (redis.away || clock.monotonic() < this.#waitsUntil) return;
     try {
       await leases.renew();
       for (const [part, shard] of allShards(registry.shards).entries()) {

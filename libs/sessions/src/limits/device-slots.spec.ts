@@ -247,6 +247,46 @@ describe('a guess of address and player', () => {
   });
 });
 
+describe('a session that is seen, and lives less long than others', () => {
+  const SIX_MINUTES = 360_000;
+
+  it.each([
+    ['for the usual life', {}],
+    ['for a life of its edge’s own', { seenLife: SIX_MINUTES }],
+  ])('%s, counts within its grace after it showed itself, and not after that', async (_, life) => {
+    const world = new LimitWorld(redis, { isSeen: true, grace: SEEN, ...life });
+    const one = await world.comes(phone);
+    for (let shown = 0; shown < 20; shown += 1) {
+      world.clock.advance(20_000);
+      await world.show(one);
+    }
+    world.clock.advance(SEEN - 1_000);
+    expect(await world.comes(box)).toMatchObject({ given: { outcome: 'over' } });
+    world.clock.advance(1_000);
+    expect(await world.comes(box)).toMatchObject({ given: { outcome: 'admitted' } });
+  });
+
+  it('counts as before where a process of version N-1 gave it the life of the others', async () => {
+    const world = new LimitWorld(redis, { isSeen: true, grace: SEEN });
+    const one = await world.comes(phone);
+    world.clock.advance(20_000);
+    await world.show({ ...one, presence: 'listed' });
+    world.clock.advance(SEEN - 1_000);
+    expect(await world.comes(box)).toMatchObject({ given: { outcome: 'over' } });
+    world.clock.advance(1_000);
+    expect(await world.comes(box)).toMatchObject({ given: { outcome: 'admitted' } });
+  });
+
+  it('takes no more of Redis at the usual life, and a letter at another one', async () => {
+    const world = new LimitWorld(redis, { isSeen: true, grace: SEEN, canCut: false });
+    const [one, other] = [await world.comes(phone), await world.comes({ ...phone, seenLife: SIX_MINUTES })];
+    const key = `usher:slots:{${userShardOf('portal', 'anna', SHARDS)}}:portal/anna`;
+    const slotOf = async ({ sessionId }: { sessionId: string }) =>
+      (await server.cli('HGET', key, `astra-1:${sessionId}`)).split('|')[2];
+    expect([await slotOf(one), await slotOf(other)]).toEqual(['s', 'sF']);
+  });
+});
+
 describe('under evict', () => {
   const evicting = { cap: 2, over: 'evict' } as const;
 

@@ -13,6 +13,7 @@ const RECOUNT = limitScript('recount-devices-3', 3);
 const LONGEST_GRACE = 9_999;
 /** Characters of a viewer key that tell a user's devices apart. */
 const SHORT_KEY = 8;
+const MINUTE = 60_000;
 /** Users whose devices one script counts. */
 const AT_ONCE = 20;
 /** The count again is in no hurry, ms. */
@@ -25,6 +26,8 @@ export interface DeviceSlotsOptions {
   readonly shards: number;
   /** What a sign of life gives (`gateway.assumedLife`): the last one is alive-until less this, ms. */
   readonly life: number;
+  /** The same of a session that is seen, unless its slot says longer (`gateway.seenLife`), ms. Default `life`. */
+  readonly seenLife?: number;
   /** Events kept in each shard's stream, about. Default 10,000. */
   readonly eventsKept?: number;
   /** Cluster time, ms, where it is not Redis' own; for tests. */
@@ -42,6 +45,8 @@ export interface SlotWanted extends SessionName {
   readonly canCut: boolean;
   /** It is seen, under a name that may come again. */
   readonly isSeen: boolean;
+  /** What a sign of life gives to one that is seen, where that is more than `seenLife`: whole minutes, in ms. */
+  readonly seenLife?: number | undefined;
   /** A session that lives shows it more often, and one that has gone is silent by then, ms; 0: nobody tells its end. */
   readonly grace: number;
   readonly cap: number;
@@ -84,8 +89,8 @@ export class DeviceSlots {
     private readonly options: DeviceSlotsOptions,
   ) {
     if (!(options.shards >= 1)) throw new RangeError(`redis.shards: at least 1, not ${options.shards}`);
-    if (!(options.life > 0))
-      throw new RangeError(`what a sign of life gives: over 0 ms, not ${options.life}`);
+    for (const life of [options.life, options.seenLife ?? options.life])
+      if (!(life > 0)) throw new RangeError(`what a sign of life gives: over 0 ms, not ${life}`);
     this.shards = allShards(options.shards);
   }
 
@@ -119,10 +124,9 @@ export class DeviceSlots {
   /** Counts the devices of the users of one shard whose time has come. `mode` is the most that is done about it. */
   async recount(shard: string, mode: Surplus['mode']): Promise<Surplus[]> {
     const keys = [aliveKey(shard), eventsKey(shard), recountKey(shard)];
-    const { life } = this.options;
     const found: Surplus[] = [];
     for (let looked = AT_ONCE; looked === AT_ONCE;) {
-      const args = [this.#now(), AT_ONCE, life, this.#eventsKept(), mode];
+      const args = [this.#now(), AT_ONCE, ...this.#lives(), this.#eventsKept(), mode];
       const reply = await this.redis.run(RECOUNT, keys, args, PATIENCE);
       const [count, ...rows] = reply as [number, ...[string, Surplus['mode'], number, number, ...string[]][]];
       looked = count;
@@ -134,22 +138,27 @@ export class DeviceSlots {
   }
 
   #argsOf(wanted: SlotWanted): RedisArg[] {
-    const { namespace, user, device, viewerKey, channel, canCut, isSeen, grace } = wanted;
+    const { namespace, user, device, viewerKey, channel, canCut, isSeen, grace, seenLife } = wanted;
     return [
       this.#now(),
       memberOf(wanted),
       `${DEVICE_SIGNS[device]}${device === 'user' ? '' : viewerKey.slice(0, SHORT_KEY)}`,
-      `${canCut ? 'c' : ''}${isSeen ? 's' : ''}`,
+      `${canCut ? 'c' : ''}${isSeen ? `s${lifeLetter(seenLife)}` : ''}`,
       Math.min(LONGEST_GRACE, Math.ceil(grace / 1000)),
       channelMark(channel),
       wanted.cap,
       wanted.mode,
       wanted.over,
       wanted.how,
-      this.options.life,
+      ...this.#lives(),
       this.#eventsKept(),
       userValue(namespace, user),
     ];
+  }
+
+  #lives(): [life: number, seenLife: number] {
+    const { life, seenLife = life } = this.options;
+    return [life, seenLife];
   }
 
   #now(): number {
@@ -159,6 +168,12 @@ export class DeviceSlots {
   #eventsKept(): number {
     return this.options.eventsKept ?? 10_000;
   }
+}
+
+/** A for a minute, to Z. Who asks less often than that counts for nothing. */
+function lifeLetter(life = 0): string {
+  const minutes = Math.round(life / MINUTE);
+  return minutes >= 1 && minutes <= 26 ? String.fromCharCode(64 + minutes) : '';
 }
 
 function named(members: readonly (string | number)[]): SessionName[] {

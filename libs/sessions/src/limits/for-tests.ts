@@ -9,6 +9,8 @@ import { DeviceSlots, type SlotGiven, type SlotWanted, type Surplus } from './de
 
 /** What a sign of life gives, ms. */
 const LIFE = 14_400_000;
+/** The same of one that is seen, ms. */
+const SEEN_LIFE = 240_000;
 export const SHARDS = 4;
 /** Of an edge whose list is read each 30 s, and that keeps a session for 60 s, ms. */
 export const LISTED = 120_000;
@@ -34,7 +36,7 @@ export class LimitWorld {
     readonly name = 'anna',
   ) {
     const now = (): number => this.clock.now();
-    this.slots = new DeviceSlots(redis, { shards: SHARDS, life: LIFE, now });
+    this.slots = new DeviceSlots(redis, { shards: SHARDS, life: LIFE, seenLife: SEEN_LIFE, now });
     this.registry = new RedisSessionRegistry(redis, this.clock, { shards: SHARDS });
   }
 
@@ -69,10 +71,10 @@ export class LimitWorld {
   }
 
   /** Each shows a sign of life now. */
-  async show(...sessions: readonly Session[]): Promise<void> {
-    const aliveUntil = this.clock.now() + LIFE;
+  async show(...sessions: readonly (Session & { readonly wanted?: SlotWanted })[]): Promise<void> {
     for (const session of sessions) {
       const shard = this.registry.shardOf(session);
+      const aliveUntil = this.clock.now() + this.#lifeOf(session);
       await touchSessions(this.redis, this.registry, shard, [{ name: session, aliveUntil }]);
     }
   }
@@ -93,6 +95,17 @@ export class LimitWorld {
     const now = this.clock.now();
     const presence = isSeen ? 'seen' : 'listed';
     const name = { edge, sessionId, namespace, user, sessionName: user };
-    return aSession({ ...name, channel, viewerKey, presence, openedAt: now, aliveUntil: now + LIFE });
+    return aSession({
+      ...name,
+      channel,
+      viewerKey,
+      presence,
+      openedAt: now,
+      aliveUntil: now + this.#lifeOf({ presence, wanted }),
+    });
+  }
+
+  #lifeOf({ presence, wanted }: Pick<Session, 'presence'> & { readonly wanted?: SlotWanted }): number {
+    return presence === 'seen' ? (wanted?.seenLife ?? SEEN_LIFE) : LIFE;
   }
 }

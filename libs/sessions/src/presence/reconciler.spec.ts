@@ -115,6 +115,16 @@ describe('a session that its edge lists', () => {
   });
 });
 
+it('a session that is listed and asks by itself lives no longer than by asking: no list closes it', async () => {
+  const mine = new Reconciler(redis, registry, clock, { life: 14_400_000, seenLifeOf: () => 3_700_000 });
+  const [session] = await open(anAstraSession(1, { presence: 'seen' }));
+  await mine.reconcile('astra-1', listOf(session!));
+  expect(await registry.read(session!)).toMatchObject({
+    presence: 'seen',
+    aliveUntil: clock.now() + 3_700_000,
+  });
+});
+
 describe('a session that its edge does not list', () => {
   it('is closed by the second list that lacks it', async () => {
     const [gone, there] = await open(anAstraSession(1), anAstraSession(2));

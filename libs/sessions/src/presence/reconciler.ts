@@ -21,6 +21,8 @@ const CLOSED_AT_ONCE = 50;
 export interface ReconcilerOptions {
   /** A listed session is taken for alive so long without a further list, ms (`gateway.assumedLife`). */
   readonly life: number;
+  /** The same of one that asks by itself, ms: who is listed and has gone is not closed by a list. Default `life`. */
+  readonly seenLifeOf?: (edge: string) => number;
 }
 
 /** What one list said. `byId`, `byFacts`: what worked to recognize ours. */
@@ -91,13 +93,16 @@ export class Reconciler {
   }
 
   async #keepAlive(sessions: readonly Session[], now: number): Promise<void> {
-    const aliveUntil = now + this.options.life;
+    const { life, seenLifeOf = () => life } = this.options;
     for (const [shard, group] of this.#byShard(sessions)) {
       for (let from = 0; from < group.length; from += TOUCHED_AT_ONCE) {
         const batch = group.slice(from, from + TOUCHED_AT_ONCE);
         const assumed = batch.filter((session) => session.presence === 'assumed').map(memberOf);
         if (assumed.length > 0) await this.redis.run(MARK, [aliveKey(shard)], assumed, PATIENCE);
-        const signs = batch.map((name) => ({ name, aliveUntil }));
+        const signs = batch.map((session) => ({
+          name: session,
+          aliveUntil: now + (session.presence === 'seen' ? seenLifeOf(session.edge) : life),
+        }));
         await touchSessions(this.redis, this.registry, shard, signs);
       }
     }

@@ -51,8 +51,11 @@ export interface RegistryOptions {
   /** Told of garbage in Redis that a lookup stepped over. */
   readonly onGarbage?: (error: RegistryError) => void;
   /** Told of sessions that this process closed; not of those that others replaced or closed. */
-  readonly onClosed?: (names: readonly SessionName[]) => void;
+  readonly onClosed?: (names: readonly SessionName[], how: Ending) => void;
 }
+
+/** `idle`: nobody asked about it for its life, so that it may come back. */
+export type Ending = 'ended' | 'idle';
 
 /** How an open ended: `late` = the session's time was up already, or it was revoked since, and nothing was written. */
 export type Opened = 'opened' | 'updated' | 'replaced' | 'late';
@@ -120,7 +123,7 @@ export class RedisSessionRegistry implements SessionRegistry {
   readonly shards: number;
   readonly #eventsKept: number;
   readonly #onGarbage: (error: RegistryError) => void;
-  readonly #onClosed: (names: readonly SessionName[]) => void;
+  readonly #onClosed: (names: readonly SessionName[], how: Ending) => void;
 
   constructor(
     private readonly redis: RedisClient,
@@ -233,8 +236,8 @@ export class RedisSessionRegistry implements SessionRegistry {
   }
 
   /** These sessions are over: whoever keeps decisions for them is told. */
-  noteClosed(names: readonly SessionName[]): void {
-    this.#onClosed(names);
+  noteClosed(names: readonly SessionName[], how: Ending = 'ended'): void {
+    if (names.length > 0) this.#onClosed(names, how);
   }
 
   /** After a session that had been revoked was closed elsewhere: at home too it is not to be raised by who missed it. */

@@ -176,6 +176,29 @@ describe('on one Redis', () => {
     expect(told.match(/"reason","expired"/g)).toHaveLength(166);
   });
 
+  it('who went idle is told apart from who was ended: he may come back', async () => {
+    const told: string[] = [];
+    const registry = new RedisSessionRegistry(redis, new ManualClock(Date.now()), {
+      shards: SHARDS,
+      onClosed: (names, how) => told.push(...names.map(({ sessionId }) => `${sessionId} ${how}`)),
+    });
+    const presences = { asked: 'seen', kicked: 'seen', listed: 'listed', alive: 'seen' } as const;
+    for (const [sessionId, presence] of Object.entries(presences)) {
+      await registry.open(aSession({ sessionId, user: 'u1', presence }));
+    }
+    const name = { edge: 'astra-1', sessionId: 'kicked' };
+    await registry.revoke(name, 'kicked');
+    expect(told.splice(0)).toEqual(['kicked ended']);
+    const shard = registry.shardOf(aSession({ user: 'u1' }));
+    for (const sessionId of ['asked', 'kicked', 'listed']) {
+      await redis.call('ZADD', [`usher:alive:{${shard}}`, 1, `astra-1:${sessionId}`]);
+    }
+    expect(await sweepShard(redis, registry, shard)).toEqual({ closed: 3, lost: 0 });
+    expect(new Set(told)).toEqual(new Set(['kicked ended', 'listed ended', 'asked idle']));
+    expect(told).toHaveLength(3);
+    expect(await sweepShard(redis, registry, shard)).toEqual({ closed: 0, lost: 0 });
+  });
+
   it('records lost by their TTL are unlisted and the counts made right', async () => {
     const registry = newRegistry(redis);
     const shard = registry.shardOf(aSession());

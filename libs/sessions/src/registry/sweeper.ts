@@ -1,3 +1,4 @@
+import type { SessionName } from '#usher/domain';
 import { aliveKey, eventsKey } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
 import type { RedisSessionRegistry, Revoked } from './redis-session-registry.js';
@@ -39,17 +40,24 @@ export async function sweepShard(
   for (let batch = 0; batch < (options.batches ?? 100); batch += 1) {
     const keys = [aliveKey(shard), eventsKey(shard), countsKey(shard)];
     const reply = await redis.run(SWEEP, keys, [BATCH, options.eventsKept ?? 10_000], PATIENCE);
-    const [members, without, revoked] = reply as [string[], number, string[]];
-    closed += members.length;
+    const [members, without, revoked, idle] = reply as [string[], number, string[], string[]];
+    closed += members.length + idle.length;
     lost += without;
-    const names = members.map(nameOf).filter((name) => name !== undefined);
-    registry.noteClosed(names);
+    const ended = namesOf(members);
+    const paused = namesOf(idle);
+    registry.noteClosed(ended);
+    registry.noteClosed(paused, 'idle');
+    const names = [...ended, ...paused];
     await Promise.all(revokedOf(revoked).map((one) => registry.bury(one)));
     await Promise.all(names.map((name) => registry.forgetWhere(name, shard)));
-    if (members.length + without < BATCH) break;
+    if (members.length + idle.length + without < BATCH) break;
   }
   if (lost > 0) await recountSessions(redis, shard);
   return { closed, lost };
+}
+
+function namesOf(members: readonly string[]): SessionName[] {
+  return members.map(nameOf).filter((name) => name !== undefined);
 }
 
 /** In: member, fingerprint, when, … */

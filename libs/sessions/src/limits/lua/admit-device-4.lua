@@ -12,18 +12,20 @@
         9 policy: deny-new | evict
         10 'new' | 'open' (allowed earlier: admitted whatever the count) | 'late' (as open, because nobody could be
            asked in time: the user is counted again soon)
-        11 the life that a sign of life gives, ms  12 events kept  13 <namespace>/<user>
+        11 the life that a sign of life gives, ms  12 the same of a session that is seen, ms  13 events kept
+        14 <namespace>/<user>
   Returns {'admitted' | 'over' | 'evicts', 1 if this was told as an event, else 0, how long the evicted are to be
           held, ms, devices that count, members to evict …}.
   Errors  WRONGTYPE where a key is not ours.
 ]]
 local slotsKey, recountKey = KEYS[3], KEYS[4]
-local now, life, kept, user = timeOr(ARGV[1]), tonumber(ARGV[11]), ARGV[12], ARGV[13]
+local now, kept, user = timeOr(ARGV[1]), ARGV[13], ARGV[14]
+local lives = { usual = tonumber(ARGV[11]), seen = tonumber(ARGV[12]) }
 local limit = { cap = tonumber(ARGV[7]), mode = ARGV[8], policy = ARGV[9] }
 local isEnforced, how = limit.mode == 'enforce', ARGV[10]
 local new = readSlot(ARGV[2], table.concat({ whole(now), ARGV[3], ARGV[4], 0, ARGV[5], ARGV[6] }, '|'))
 
-local all, beside = slotsOf(slotsKey, now, life)
+local all, beside = slotsOf(slotsKey, now, lives)
 local slots, mine = {}, nil
 for _, slot in ipairs(all) do
   if slot.member == new.member then mine = slot else slots[#slots + 1] = slot end

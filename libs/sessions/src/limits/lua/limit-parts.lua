@@ -10,6 +10,7 @@
            s  it is seen, under a name that may come again (a derived id, a cookie)
            o  over the cap, and only observed: it counts for nothing, as if it had been refused or cut
            v  being evicted: it counts again from not-counted-until on, should that have failed
+           A to Z  of one that is seen: what a sign of life gives it, minutes (A: 1), where that is not the usual life
            r  came back after it had been taken for zapped away; not-counted-until says since when
   grace    a session that lives shows it more often than this, and one that has gone shows nothing any more this long
            after; 0: nobody tells its end, so it counts for nothing
@@ -26,7 +27,7 @@ local OPENING = 10000
 -- Told to go: it is over within so long, or counts again.
 local EVICTING = 10000
 -- Somebody is looked at again after so long.
-local SOON, HALF_DAY = 10000, 43200000
+local SOON, MINUTE, HALF_DAY = 10000, 60000, 43200000
 local KEPT = 172800000
 -- Slots of one user. For a further one the stalest goes that does not count; if all do, or will, whoever comes is over.
 local MOST = 500
@@ -94,13 +95,22 @@ local function isForgotten(slot, now)
   return has(slot, 's') and now - math.max(slot.sign, slot.mark) >= 2 * slot.grace
 end
 
+-- The last sign of life of a session that is alive until `score`.
+local function signOf(slot, score, now, lives)
+  if not has(slot, 's') then return score - lives.usual end
+  local letter = string.match(slot.flags, '%u')
+  local sign = score - (letter and (string.byte(letter) - 64) * MINUTE or lives.seen)
+  -- Version N-1 gave the usual life to everybody.
+  return sign > now + MINUTE and score - lives.usual or sign
+end
+
 -- Finds out whether a slot counts, and since when it surely lives. False: its session is over.
-local function examine(key, slot, now, life)
+local function examine(key, slot, now, lives)
   slot.counts, slot.sign = false, slot.opened
   if slot.mark > now and not has(slot, 'r') then return true end
   local score = tonumber(redis.call('ZSCORE', aliveKey, slot.member) or 0)
   if score <= now and now - slot.opened >= OPENING then return false end
-  slot.sign = math.max(slot.opened, score - life)
+  slot.sign = math.max(slot.opened, signOf(slot, score, now, lives))
   if isForgotten(slot, now) then return false end
   if slot.grace == 0 or has(slot, 'o') then return true end
   if slot.mark > 0 and not cameBack(key, slot) then
@@ -114,7 +124,7 @@ local function examine(key, slot, now, life)
 end
 
 -- The slots of one user whose sessions are not over, and what stands beside them. The others are taken out.
-local function slotsOf(key, now, life)
+local function slotsOf(key, now, lives)
   local slots, beside, gone = {}, {}, {}
   local reply = redis.call('HGETALL', key)
   for i = 1, #reply, 2 do
@@ -122,7 +132,7 @@ local function slotsOf(key, now, life)
       beside[reply[i]] = reply[i + 1]
     else
       local slot = readSlot(reply[i], reply[i + 1])
-      if slot and examine(key, slot, now, life) then slots[#slots + 1] = slot else gone[#gone + 1] = reply[i] end
+      if slot and examine(key, slot, now, lives) then slots[#slots + 1] = slot else gone[#gone + 1] = reply[i] end
     end
   end
   if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end

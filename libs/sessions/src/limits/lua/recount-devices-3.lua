@@ -7,14 +7,14 @@
 
   KEYS  1 usher:alive:{07}  2 usher:events:{07}  3 usher:recount:{07}
   ARGV  1 now (cluster time, ms; 0: Redis' own time; other values are for tests)  2 at most so many users (≤ 100)
-        3 the life that a sign of life gives, ms  4 events kept  5 'enforce' | 'observe' (nobody is evicted, whatever
-        his slots say)
+        3 the life that a sign of life gives, ms  4 the same of a session that is seen, ms  5 events kept
+        6 'enforce' | 'observe' (nobody is evicted, whatever his slots say)
   Returns {how many users were looked at,
           {<namespace>/<user>, 'enforce' | 'observe', cap, how long the evicted are to be held, ms, members …} …}.
   Errors  WRONGTYPE where a key is not ours.
 ]]
 local recountKey = KEYS[3]
-local now, life, kept = timeOr(ARGV[1]), tonumber(ARGV[3]), ARGV[4]
+local now, kept, lives = timeOr(ARGV[1]), ARGV[5], { usual = tonumber(ARGV[3]), seen = tonumber(ARGV[4]) }
 
 -- The most devices that surely lived at one moment.
 local function together(devices)
@@ -55,13 +55,13 @@ local found = { 0 }
 local due = redis.call('ZRANGEBYSCORE', recountKey, '-inf', whole(now), 'LIMIT', 0, ARGV[2])
 for _, user in ipairs(due) do
   local key = slotsKeyOf(user)
-  local slots, beside = slotsOf(key, now, life)
+  local slots, beside = slotsOf(key, now, lives)
   local cap, mode, policy = string.match(beside['#limit'] or '', '^(%d+)|(%a+)|(%a[%a-]*)$')
   found[1] = found[1] + 1
   if #slots == 0 or not cap then
     redis.call('ZREM', recountKey, user)
   else
-    local limit = { cap = tonumber(cap), policy = policy, mode = mode == 'enforce' and ARGV[5] or 'observe' }
+    local limit = { cap = tonumber(cap), policy = policy, mode = mode == 'enforce' and ARGV[6] or 'observe' }
     local isEnforced = limit.mode == 'enforce'
     local devices = devicesOf(slots)
     local sure = #devices > limit.cap and together(devices) or {}
