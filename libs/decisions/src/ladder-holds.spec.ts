@@ -1,4 +1,5 @@
-import type { BackendAnswer, Hold } from '#usher/domain';
+import type { BackendAnswer, Hold, HoldOrigin } from '#usher/domain';
+import { HoldMemory } from '#usher/sessions';
 import { allow, deny, ladderOf, sources, unavailable } from '../test/ladder-world.js';
 
 function heldWorld(backend: Record<string, unknown> = {}, extra: Record<string, unknown> = {}) {
@@ -17,9 +18,10 @@ function heldWorld(backend: Record<string, unknown> = {}, extra: Record<string, 
   });
   const set = (where: 'before' | 'ofUser', part: Partial<Hold> = {}): void => {
     const set = hold(part);
-    const running = () => (set.until > world.clock.now() ? set : undefined);
-    if (where === 'before') world.holds.before = running;
-    else world.holds.ofUser = (_, user) => (user === '' ? undefined : running());
+    const running = (but?: ReadonlySet<HoldOrigin>): Hold | undefined =>
+      set.until > world.clock.now() && but?.has(set.origin) !== true ? set : undefined;
+    if (where === 'before') world.holds.before = (_, but) => running(but);
+    else world.holds.ofUser = (_, user, _key, but) => (user === '' ? undefined : running(but));
     world.holds.version += 1;
   };
   const lift = (): void => {
@@ -270,6 +272,40 @@ describe('a hold of the protection', () => {
     world.set('before', { origin, kind: 'credential' });
     expect(await sources(world)).toBe('deny hold');
   });
+
+  it.each(['protection', 'eviction'] as const)(
+    'of %s does not hide a wider one that an operator set',
+    async (narrow) => {
+      const world = heldWorld();
+      const memory = new HoldMemory(world.clock);
+      world.holds.before = (...facts) => memory.before(...facts);
+      world.holds.ofUser = (...whose) => memory.ofUser(...whose);
+      const running = {
+        effect: 'refuse',
+        since: 1,
+        until: world.clock.now() + 60_000,
+        by: '',
+        reason: '',
+      } as const;
+      const hold = (kind: Hold['kind'], subject: string, origin: Hold['origin']): void => {
+        memory.apply({ ...running, kind, subject, origin });
+        world.holds.version += 1;
+      };
+      world.said.answer = allow({ user: 'anna' });
+      expect(await sources(world)).toBe('allow backend');
+      const { viewerKey } = world.told.opened[0] ?? [...world.kept.sessions()][0]!;
+      if (narrow === 'protection') {
+        hold('address', '192.0.2.7', narrow);
+        expect(await sources(world)).toBe('allow cache');
+        hold('channel', 'a001', 'hand');
+      } else {
+        hold('user-viewer', `portal/anna/${viewerKey}`, narrow);
+        expect(await sources(world)).toBe('allow cache');
+        hold('user', 'portal/anna', 'hand');
+      }
+      expect(await sources(world)).toBe('deny hold');
+    },
+  );
 
   it('on a user refuses his new sessions only', async () => {
     const world = heldWorld();

@@ -57,6 +57,7 @@ const OUR_TROUBLE: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
 
 /** Why there may be a hold that lets whoever plays play on. */
 const FOR_NEWCOMERS: ReadonlySet<HoldOrigin> = new Set<HoldOrigin>(['eviction', 'protection']);
+const PROTECTION: ReadonlySet<HoldOrigin> = new Set<HoldOrigin>(['protection']);
 
 /** Whom a hold on a user is looked up by. */
 type Whose = Pick<Session, 'namespace' | 'user' | 'viewerKey'>;
@@ -90,9 +91,9 @@ export class Verdicts {
     session: Whose,
     isOpen = context.previous !== undefined,
   ): Verdict | undefined {
-    const hold = this.holdBefore(context) ?? this.holdOn(session);
-    if (hold?.effect !== 'refuse' || (isOpen && FOR_NEWCOMERS.has(hold.origin))) return undefined;
-    return refusedBy(hold);
+    const but = isOpen ? FOR_NEWCOMERS : undefined;
+    const hold = this.holdBefore(context, but) ?? this.holdOn(session, but);
+    return hold?.effect === 'refuse' ? refusedBy(hold) : undefined;
   }
 
   /** Rung `rule`. A denial is kept as a backend's is, unless it says more of us than of what the viewer showed. */
@@ -265,15 +266,17 @@ export class Verdicts {
   }
 
   /** Rung `hold`: what is known before anybody is asked. */
-  holdBefore({ check, identity, credential, spared }: CheckContext): Hold | undefined {
+  holdBefore(
+    { check, identity, credential, spared }: CheckContext,
+    but: ReadonlySet<HoldOrigin> | undefined = spared === true ? PROTECTION : undefined,
+  ): Hold | undefined {
     const { ip, channel, userAgent } = check;
     const { viewerKey } = identity;
-    const hold = this.parts.holds.before({ ip, channel, userAgent, viewerKey, credential });
-    return spared === true && hold?.origin === 'protection' ? undefined : hold;
+    return this.parts.holds.before({ ip, channel, userAgent, viewerKey, credential }, but);
   }
 
-  private holdOn({ namespace, user, viewerKey }: Whose): Hold | undefined {
-    return this.parts.holds.ofUser(namespace, user, viewerKey);
+  private holdOn({ namespace, user, viewerKey }: Whose, but?: ReadonlySet<HoldOrigin>): Hold | undefined {
+    return this.parts.holds.ofUser(namespace, user, viewerKey, but);
   }
 
   private monotonicUntil(session: Session): number {

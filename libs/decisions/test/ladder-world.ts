@@ -10,6 +10,7 @@ import type {
   FoundSession,
   HeldFacts,
   Hold,
+  HoldOrigin,
   KnownViewer,
   Newcomer,
   Question,
@@ -128,8 +129,13 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
   /** What tests say; the real memory of holds has specs of its own. */
   const holds = {
     version: 0,
-    before: (_: HeldFacts): Hold | undefined => undefined,
-    ofUser: (_namespace: string, _user: string, _viewerKey: string): Hold | undefined => undefined,
+    before: (_: HeldFacts, _but?: ReadonlySet<HoldOrigin>): Hold | undefined => undefined,
+    ofUser: (
+      _namespace: string,
+      _user: string,
+      _viewerKey: string,
+      _but?: ReadonlySet<HoldOrigin>,
+    ): Hold | undefined => undefined,
   };
   const kept = new KeptDecisions(clock, 1000, holds);
   const shared = new SharedAnswers(clock, config.gateway.answerTtl, 1000);

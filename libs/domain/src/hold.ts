@@ -32,14 +32,17 @@ export interface HeldFacts extends Pick<Check, 'ip' | 'channel' | 'userAgent'> {
   readonly credential: string;
 }
 
-/** The cluster's holds as this process knows them. Both lookups are answered from memory. */
+/**
+ * The cluster's holds as this process knows them. Both lookups are answered from memory. Holds of the origins in `but` are
+ * looked past: a wider one behind them may count.
+ */
 export interface Holds {
   /** Another number after each change: what was decided before is looked at again. */
   readonly version: number;
   /** The hold that counts for a check; of several the one on the narrowest subject. */
-  before(facts: HeldFacts): Hold | undefined;
+  before(facts: HeldFacts, but?: ReadonlySet<HoldOrigin>): Hold | undefined;
   /** The hold that counts once the user is named. */
-  ofUser(namespace: string, user: string, viewerKey: string): Hold | undefined;
+  ofUser(namespace: string, user: string, viewerKey: string, but?: ReadonlySet<HoldOrigin>): Hold | undefined;
 }
 
 /** Where nobody is held. */

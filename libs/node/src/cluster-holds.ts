@@ -61,8 +61,8 @@ export function clusterHolds({ redis, bus, clock, log, events }: ClusterHoldsPar
     get size() {
       return memory.size;
     },
-    before: (facts) => memory.before(facts),
-    ofUser: (namespace, user, viewerKey) => memory.ofUser(namespace, user, viewerKey),
+    before: (facts, but) => memory.before(facts, but),
+    ofUser: (namespace, user, viewerKey, but) => memory.ofUser(namespace, user, viewerKey, but),
     all: () => memory.holds(),
     set: async (hold) => {
       const kept = await table.set(hold);

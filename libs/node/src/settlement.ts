@@ -5,6 +5,7 @@ import type {
   Check,
   Clock,
   HeldFacts,
+  HoldOrigin,
   Holds,
   Identity,
   KnownViewers,
@@ -14,6 +15,8 @@ import type {
   SessionRegistry,
 } from '#usher/domain';
 import type { Config } from '#usher/config';
+
+const PROTECTION: ReadonlySet<HoldOrigin> = new Set<HoldOrigin>(['protection']);
 
 export interface SettlementParts {
   readonly config: Config;
@@ -66,12 +69,9 @@ export function settlement({
     const failed = (error: unknown): void =>
       log.debug({ error, id: check.id }, 'a session could not be written; its gateway will');
     // A hold may have come while it was asked.
-    const before = holds.before(factsOf(check, viewerKey, traits.get(answer.backend)));
     // Whoever was asked about in spite of a protection's hold was spared by it.
-    const hold =
-      before?.origin === 'protection'
-        ? holds.ofUser(namespace, user, viewerKey)
-        : (before ?? holds.ofUser(namespace, user, viewerKey));
+    const before = holds.before(factsOf(check, viewerKey, traits.get(answer.backend)), PROTECTION);
+    const hold = before ?? holds.ofUser(namespace, user, viewerKey);
     if (!unopened && (unguarded || hold?.effect !== 'refuse')) {
       registry.open(session).catch(failed);
       if (!unguarded) renewals.keep(check, identity, session);

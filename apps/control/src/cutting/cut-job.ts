@@ -83,15 +83,15 @@ export class CutJob {
    * TooManyCutsError.
    */
   async requestCut(
-    session: SessionName & { readonly fingerprint: string },
+    session: SessionName & Pick<CutOrder, 'fingerprint' | 'shard'>,
     reason: CloseReason,
   ): Promise<void> {
-    const { edge, sessionId, fingerprint } = session;
+    const { edge, sessionId, fingerprint, shard } = session;
     const { waiting, delayed, active } = await this.#queue.counts();
     if (waiting + delayed + active >= MAX_ORDERS) {
       throw new TooManyCutsError(`${MAX_ORDERS} sessions are to be cut already`);
     }
-    const order = { edge, sessionId, fingerprint, reason, requestedAt: this.parts.clock.now() };
+    const order = { edge, sessionId, fingerprint, shard, reason, requestedAt: this.parts.clock.now() };
     await this.#queue.add(order, { id: digest('cut', edge, sessionId, fingerprint) });
   }
 

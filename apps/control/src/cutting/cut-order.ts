@@ -4,6 +4,8 @@ import type { CloseReason, SessionName } from '#usher/domain';
 export interface CutOrder extends SessionName {
   readonly fingerprint: string;
   readonly reason: CloseReason;
+  /** Where its events are; left out by older controls. */
+  readonly shard?: string;
   /** Cluster time, ms. */
   readonly requestedAt: number;
 }

@@ -9,12 +9,12 @@ import type { OnCut } from './cut-order.js';
  * with the revocation. Rejects while an order cannot be stored: the events are handed over again.
  */
 export function cutRevoked(job: Pick<CutJob, 'requestCut'>, log: Log) {
-  return async (entries: readonly StreamEntry[]): Promise<void> => {
+  return async (shard: string, entries: readonly StreamEntry[]): Promise<void> => {
     for (const { fields } of entries) {
       const name =
         fields.get('type') === 'session.revoked' ? nameOfMember(fields.get('session') ?? '') : undefined;
       if (name === undefined) continue;
-      const order = { ...name, fingerprint: fields.get('fingerprint') ?? '' };
+      const order = { ...name, fingerprint: fields.get('fingerprint') ?? '', shard };
       try {
         await job.requestCut(order, (fields.get('reason') ?? 'kicked') as never);
       } catch (error) {
@@ -31,12 +31,13 @@ export function afterCut(
   events: ClusterNode['events'],
 ): OnCut {
   return async (order, outcome) => {
-    const { edge, sessionId, fingerprint, reason } = order;
+    const { edge, sessionId, fingerprint, reason, shard } = order;
     if (outcome.kind === 'cut' || outcome.kind === 'gone') {
       await registry.close(order, reason, { fingerprint, ifRevoked: true });
       return;
     }
     const facts = { edge, sessionId, reason, outcome: outcome.kind, detail: outcome.detail };
-    await events.tell('session.not-cut', `${edge}/${sessionId}`, facts);
+    if (shard === undefined) await events.tell('session.not-cut', `${edge}/${sessionId}`, facts);
+    else await events.tellIn(shard, 'session.not-cut', facts);
   };
 }

@@ -29,7 +29,7 @@ export interface EventJobParts {
   readonly shards: number;
   readonly take: TakeEvents;
   /** Told before `take`, as the entries are in Redis, with what is not for outside. As with `take`, what it rejects comes again. */
-  readonly hear?: (entries: readonly StreamEntry[]) => Promise<void>;
+  readonly hear?: (shard: string, entries: readonly StreamEntry[]) => Promise<void>;
 }
 
 /** Hands the events of the shards that this process has to whoever wants them: each at least once, in order. */
@@ -120,7 +120,7 @@ export class EventJob {
     const readable = entries.filter(({ fields }) => fields.size > 0);
     this.#miss(shard, entries.length - readable.length);
     const { events, openings } = await this.#told(shard, readable);
-    await hear?.(readable);
+    await hear?.(shard, readable);
     if (events.length > 0) await take(shard, events);
     // Somebody else has the shard by now: it begins with these.
     if (!leases.holds(Number(shard))) return;

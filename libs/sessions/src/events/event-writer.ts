@@ -35,11 +35,15 @@ export class EventWriter {
    * @param about events about one thing stay in order: its name, whatever it is
    * Rejects while Redis is away or late.
    */
-  async tell(type: string, about: string, facts: EventFacts): Promise<void> {
-    const { shards, kept = KEPT } = this.options;
+  tell(type: string, about: string, facts: EventFacts): Promise<void> {
+    return this.tellIn(shardOf(about, this.options.shards), type, facts);
+  }
+
+  /** As `tell`, after the events that this shard has: a session's are in order in its own. */
+  async tellIn(shard: string, type: string, facts: EventFacts): Promise<void> {
+    const { kept = KEPT } = this.options;
     const fields = eventFields(type, Math.round(this.clock.now()), facts);
-    const key = eventsKey(shardOf(about, shards));
-    await this.redis.call('XADD', [key, 'MAXLEN', '~', kept, '*', ...fields], TIMEOUT);
+    await this.redis.call('XADD', [eventsKey(shard), 'MAXLEN', '~', kept, '*', ...fields], TIMEOUT);
   }
 }
 

@@ -17,15 +17,15 @@ export class AgentPatterns {
     this.#patterns = undefined;
   }
 
-  /** The hold that runs at `now` (cluster time, ms). */
-  find(userAgent: string, now: number): Hold | undefined {
+  /** The hold that counts. */
+  find(userAgent: string, counts: (hold: Hold) => boolean): Hold | undefined {
     if (this.byPattern.size === 0) return undefined;
     const agent = userAgent.toLowerCase();
     this.#patterns ??= Array.from(this.byPattern, ([pattern, hold]) => ({
       hold,
       parts: pattern.split('*'),
     })).sort((a, b) => b.hold.subject.length - a.hold.subject.length);
-    return this.#patterns.find(({ hold, parts }) => hold.until > now && matches(agent, parts))?.hold;
+    return this.#patterns.find(({ hold, parts }) => counts(hold) && matches(agent, parts))?.hold;
   }
 }
 

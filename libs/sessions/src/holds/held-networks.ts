@@ -19,15 +19,15 @@ export class HeldNetworks {
     this.#lengths = undefined;
   }
 
-  /** The hold on the smallest network that the address lies in and that runs at `now` (cluster time, ms). */
-  find(address: string, now: number): Hold | undefined {
+  /** The hold that counts on the smallest network that the address lies in. */
+  find(address: string, counts: (hold: Hold) => boolean): Hold | undefined {
     if (this.byNetwork.size === 0 || !ipaddr.isValid(address)) return undefined;
     const parsed = ipaddr.process(address);
     this.#lengths ??= this.#lengthsInUse();
     for (const { family, bits } of this.#lengths) {
       if (parsed.kind() !== family) continue;
       const hold = this.byNetwork.get(networkOf(parsed, bits));
-      if (hold !== undefined && hold.until > now) return hold;
+      if (hold !== undefined && counts(hold)) return hold;
     }
     return undefined;
   }

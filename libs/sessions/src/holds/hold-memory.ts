@@ -1,10 +1,15 @@
 import { credentialKeyOf } from '#usher/domain';
-import type { Clock, HeldFacts, Hold, HoldKind, Holds } from '#usher/domain';
+import type { Clock, HeldFacts, Hold, HoldKind, HoldOrigin, Holds } from '#usher/domain';
 import { AgentPatterns } from './agent-patterns.js';
 import { HOLDS, type HeldRecord } from './hold-record.js';
 import { plainAddress, userSubject } from './hold-subject.js';
 import { HeldNetworks } from './held-networks.js';
 import { TimedRecords } from '../timed/timed-records.js';
+
+const NONE: ReadonlySet<HoldOrigin> = new Set();
+
+/** Whether a hold runs, and is not looked past. */
+type Counts = (hold: Hold) => boolean;
 
 /**
  * The holds that this process knows, found by what a check shows. What counts of several is the narrowest: credential,
@@ -38,23 +43,30 @@ export class HoldMemory implements Holds {
     return this.#records.size;
   }
 
-  before(facts: HeldFacts): Hold | undefined {
+  before(facts: HeldFacts, but: ReadonlySet<HoldOrigin> = NONE): Hold | undefined {
     if (this.#records.size === 0) return undefined;
     const { credential, viewer, channel } = this.#bySubject;
+    const counts = this.#counts(but);
     return (
-      (credential.size > 0 ? this.#running(credential.get(credentialKeyOf(facts.credential))) : undefined) ??
-      this.#running(viewer.get(facts.viewerKey)) ??
-      this.#ofAddress(facts.ip) ??
-      this.#running(this.#agents.find(facts.userAgent, this.clock.now())) ??
-      this.#running(channel.get(facts.channel))
+      (credential.size > 0 ? found(credential.get(credentialKeyOf(facts.credential)), counts) : undefined) ??
+      found(viewer.get(facts.viewerKey), counts) ??
+      this.#ofAddress(facts.ip, counts) ??
+      this.#agents.find(facts.userAgent, counts) ??
+      found(channel.get(facts.channel), counts)
     );
   }
 
-  ofUser(namespace: string, user: string, viewerKey: string): Hold | undefined {
+  ofUser(
+    namespace: string,
+    user: string,
+    viewerKey: string,
+    but: ReadonlySet<HoldOrigin> = NONE,
+  ): Hold | undefined {
     const { 'user-viewer': both, user: users } = this.#bySubject;
     if (user === '' || both.size + users.size === 0) return undefined;
     const subject = userSubject(namespace, user);
-    return this.#running(both.get(`${subject}/${viewerKey}`)) ?? this.#running(users.get(subject));
+    const counts = this.#counts(but);
+    return found(both.get(`${subject}/${viewerKey}`), counts) ?? found(users.get(subject), counts);
   }
 
   /** Takes a change over, unless what is known is newer. True where something changed. */
@@ -90,15 +102,16 @@ export class HoldMemory implements Holds {
     }
   }
 
-  #ofAddress(ip: string): Hold | undefined {
+  #ofAddress(ip: string, counts: Counts): Hold | undefined {
     const { address, network } = this.#bySubject;
     if (address.size + network.size === 0) return undefined;
     const plain = plainAddress(ip);
-    return this.#running(address.get(plain)) ?? this.#networks.find(plain, this.clock.now());
+    return found(address.get(plain), counts) ?? this.#networks.find(plain, counts);
   }
 
-  #running(hold: Hold | undefined): Hold | undefined {
-    return hold !== undefined && hold.until > this.clock.now() ? hold : undefined;
+  #counts(but: ReadonlySet<HoldOrigin>): Counts {
+    const now = this.clock.now();
+    return (hold) => hold.until > now && !but.has(hold.origin);
   }
 
   #changed(kind: HoldKind): void {
@@ -106,3 +119,6 @@ export class HoldMemory implements Holds {
     if (kind === 'agent') this.#agents.changed();
   }
 }
+
+const found = (hold: Hold | undefined, counts: Counts): Hold | undefined =>
+  hold !== undefined && counts(hold) ? hold : undefined;
