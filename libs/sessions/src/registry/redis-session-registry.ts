@@ -226,8 +226,7 @@ export class RedisSessionRegistry implements SessionRegistry {
     const { ended: atHome, where } = await this.#closeIn(home, name, how, { isHome: true });
     let closed = atHome === 'closed';
     if (where !== undefined && where !== home) {
-      const { ended, revoked } = await this.#closeIn(where, name, how);
-      if (revoked !== undefined) await this.bury(revoked);
+      const { ended } = await this.#closeAway(where, name, how);
       if (ended !== 'kept') await this.forgetWhere(name, where);
       closed ||= ended === 'closed';
     }
@@ -282,7 +281,7 @@ export class RedisSessionRegistry implements SessionRegistry {
     // Somebody may move it at the same time: the next open goes on from there.
     for (let turn = 0; turn < MOVED_ON && ended !== 'revoked'; turn += 1) {
       if (where === undefined || where === home || where === shard) return ended;
-      const there = await this.#closeIn(where, session, how);
+      const there = await this.#closeAway(where, session, how);
       if (there.ended === 'revoked' || ended !== 'closed') ended = there.ended;
       if (ended === 'revoked') return ended;
       // `where` still names that shard: now it may name this one.
@@ -315,7 +314,7 @@ export class RedisSessionRegistry implements SessionRegistry {
     if (where === undefined || where === home) return 'gone';
     const how = superseded(session);
     const condition = session.user === '' ? 'other' : 'superseded';
-    const { ended } = await this.#closeIn(where, session, { ...how, condition });
+    const { ended } = await this.#closeAway(where, session, { ...how, condition });
     if (ended === 'kept') {
       const life = [Math.round(session.aliveUntil), memberOf(session)];
       await this.redis.call('ZADD', [aliveKey(where), 'XX', 'GT', ...life]);
@@ -358,6 +357,13 @@ export class RedisSessionRegistry implements SessionRegistry {
     const reply = await explained(this.redis.run(OPEN, keys, args));
     const [opened, , where] = reply as [Opened, string, string];
     return [opened, shardIn(where, this.shards)];
+  }
+
+  /** Where it is not at home: at home too it is noted that it was revoked, for whoever comes late. */
+  async #closeAway(shard: string, name: SessionName, how: Closing): Promise<AfterClosing> {
+    const closed = await this.#closeIn(shard, name, how);
+    if (closed.revoked !== undefined) await this.bury(closed.revoked);
+    return closed;
   }
 
   async #closeIn(

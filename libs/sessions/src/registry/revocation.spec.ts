@@ -355,6 +355,18 @@ describe('an answer by a hold', () => {
 type Step = 'open' | 'trust' | 'late' | 'heal' | 'touch' | 'revoke' | 'close' | 'again';
 
 describe('in any order', () => {
+  /** Each was found once, and is tried first each time. */
+  const FOUND: [{ step: Step; user: string }[]][] = [
+    [
+      [
+        { step: 'open', user: 'u2' },
+        { step: 'revoke', user: '' },
+        { step: 'again', user: '' },
+        { step: 'close', user: '' },
+        { step: 'late', user: '' },
+      ],
+    ],
+  ];
   const steps = fc.array(
     fc.record({
       step: fc.constantFrom<Step>('open', 'trust', 'late', 'heal', 'touch', 'revoke', 'close', 'again'),
@@ -416,7 +428,7 @@ describe('in any order', () => {
         }
         expect(await audit(redis, await keys())).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: 200, examples: FOUND },
     );
   });
 
