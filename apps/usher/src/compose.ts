@@ -1,13 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { startControl } from '../../control/src/control.js';
-import { startGateway } from '../../gateway/src/gateway.js';
-import { startWorker } from '../../worker/src/worker.js';
 import type { RunningRole, Runtime } from './role.js';
 import type { RoleTable } from './start.js';
 
-/** The processes' composition roots, as roles of this one. */
+/** The processes' composition roots, as roles of this one; what a role does not need is not loaded for it. */
 export const ROLES: RoleTable = {
   gateway: async ({ cluster, metrics }: Runtime): Promise<RunningRole> => {
+    const { startGateway } = await import('../../gateway/src/gateway.js');
     const gateway = await startGateway({ node: cluster, metrics });
     return {
       health: gateway.health,
@@ -18,6 +16,12 @@ export const ROLES: RoleTable = {
       },
     };
   },
-  worker: ({ cluster, metrics }: Runtime): Promise<RunningRole> => startWorker(cluster, metrics),
-  control: ({ cluster, metrics }: Runtime): Promise<RunningRole> => startControl({ node: cluster, metrics }),
+  worker: async ({ cluster, metrics }: Runtime): Promise<RunningRole> => {
+    const { startWorker } = await import('../../worker/src/worker.js');
+    return startWorker(cluster, metrics);
+  },
+  control: async ({ cluster, metrics }: Runtime): Promise<RunningRole> => {
+    const { startControl } = await import('../../control/src/control.js');
+    return startControl({ node: cluster, metrics });
+  },
 };
