@@ -166,7 +166,7 @@ describe('the job that looks after outages', () => {
         asked.push([loan.column, loan.session.sessionId]);
         await note(loan, loan.column === 'known' ? 'kept' : 'denied');
       }
-      return { kind: 'stopped', answered: 2, denied: 1 };
+      return { kind: 'stopped', answered: 2, denied: 1, why: '1 of 2 were refused' };
     };
     const report = await settled(jobOf({ afterOutage: () => 'cut', recheck }));
     expect(asked.sort(([a], [b]) => (a < b ? -1 : 1))).toEqual([

@@ -254,8 +254,7 @@ export class OutageJob {
   }
 
   async #recheck(name: OutageName, loans: readonly Loan[], book: RecheckBook, signal: AbortSignal) {
-    const { kind, answered, denied } = await this.parts.recheck(name, loans, book, signal);
-    const why = kind === 'stopped' ? `${denied} of ${answered} were refused` : undefined;
+    const { answered, denied, why } = await this.parts.recheck(name, loans, book, signal);
     return { asked: answered, refused: denied, why };
   }
 

@@ -10,9 +10,10 @@ import {
 } from '#usher/sessions';
 import type { OutageName } from '#usher/sessions';
 import { askLast } from '../ask-last.js';
-import { OutageJob, type BreakerView } from './outage-job.js';
+import { OutageJob } from './outage-job.js';
+import { backendNow, breakerOf } from './backend-now.js';
 import { recheckOutage } from './recheck.js';
-import { recycleOutage, type BackendNow } from './recycle.js';
+import { recycleOutage } from './recycle.js';
 import { returnedTo } from './returned.js';
 
 /** Questions a second about an outage's loans; of a paced backend half of its pace at most. */
@@ -80,7 +81,7 @@ export function outageJob(
           ask: (question) => askLast(node, question),
           revoke,
           // Another control may go on with it where Redis was away for long.
-          mayAsk: (backend) => leases.holds(0) && breakerOf(node, backend)?.closed === true,
+          mayAsk: (backend) => leases.holds(0) && backendNow(node, backend) === 'asked',
           pace: (backend) => half(PACE, backend),
           book,
           signal,
@@ -114,24 +115,6 @@ export function outageJob(
 /** For operators: the outages of all configured backends. */
 export function outageReports({ redis, clock }: Pick<OutageNode, 'redis' | 'clock'>): OutageReports {
   return new OutageReports(new OutageStore(redis), clock);
-}
-
-/** Whom it would refuse wrongly, or would not be asked about, is not made to come back. */
-function backendNow(node: OutageNode, backend: string): BackendNow {
-  const view = breakerOf(node, backend);
-  if (view === undefined) return 'unsure';
-  if (!view.closed) return { why: 'the backend is suspended again' };
-  if (node.switches.ofBackend(backend) !== undefined)
-    return { why: 'an operator keeps the backend from being asked' };
-  const isSuspicious = node.gates.gates.get(backend)?.status().suspicion !== undefined;
-  return isSuspicious ? { why: 'the backend answers unlike itself' } : 'asked';
-}
-
-function breakerOf({ gates }: OutageNode, backend: string): BreakerView {
-  const status = gates.gates.get(backend)?.status();
-  return status === undefined || status.alone
-    ? undefined
-    : { closed: status.state === 'closed', since: status.since };
 }
 
 /** The check that a gateway sealed with a line. */

@@ -111,6 +111,83 @@ describe('asking about those who were let in', () => {
     expect(more.cut).toEqual([]);
   });
 
+  it('cuts nobody where the backend begins to refuse everybody in the middle of it', async () => {
+    const { parts, cut, asked, results, count, stops } = world(() => (asked.length <= 150 ? ALLOW : DENY));
+    expect((await recheckOutage(parts, NAME, loans(1_000))).kind).toBe('stopped');
+    expect(cut).toEqual([]);
+    expect(asked.length).toBeLessThan(200);
+    expect([count('kept'), count('not-checked')]).toEqual([150, 1_000 - asked.length]);
+    expect(results.size).toBe(1_000);
+    expect(stops).toEqual([expect.stringMatching(/^21 of the last 100 were refused$/)]);
+  });
+
+  it('cuts few where it begins to refuse everybody with the very last ones', async () => {
+    const last = (many: number) => world((id) => (Number(id) >= 150 - many ? DENY : ALLOW));
+    const few = last(10);
+    expect((await recheckOutage(few.parts, NAME, loans(150))).kind).toBe('done');
+    expect(few.cut).toHaveLength(10);
+    const more = last(11);
+    expect((await recheckOutage(more.parts, NAME, loans(150))).kind).toBe('stopped');
+    expect(more.cut).toEqual([]);
+    expect(more.stops).toEqual([expect.stringMatching(/^11 of the last 20 were refused$/)]);
+  });
+
+  it('cuts whom the backend refuses while it allows the others, however many there are', async () => {
+    const { parts, cut, count } = world((id) => (Number(id) % 10 === 3 ? DENY : ALLOW));
+    expect((await recheckOutage(parts, NAME, loans(1_000))).kind).toBe('done');
+    expect([cut.length, count('kept')]).toEqual([100, 900]);
+  });
+
+  it('believes no answer that comes when the backend may be asked no more, and asks again later', async () => {
+    let mayAsk = true;
+    const { parts, cut, asked, count } = world((id) => {
+      if (id !== '120' || asked.filter((each) => each === id).length > 1) return ALLOW;
+      mayAsk = false;
+      return DENY;
+    });
+    const time = new VirtualTime();
+    const pause: RecheckParts['pause'] = async (ms, signal) => {
+      await time.pause(ms, signal);
+      if (time.clock.monotonic() > 60_000) mayAsk = true;
+    };
+    const going = recheckOutage(
+      { ...parts, clock: time.clock, pause, mayAsk: () => mayAsk },
+      NAME,
+      loans(200),
+    );
+    expect((await time.until(going)).kind).toBe('done');
+    expect(cut).toEqual([]);
+    expect(count('kept')).toBe(200);
+  });
+
+  it('cuts nobody while the backend may not be asked, also whom it refused before', async () => {
+    const { parts, cut, asked } = world((id) => (Number(id) === 5 ? DENY : ALLOW));
+    const time = new VirtualTime();
+    let cutAt = 0;
+    const isKept = (): boolean => asked.length >= 20 && time.clock.monotonic() < 60_000;
+    const revoke: RecheckParts['revoke'] = async (...given) => {
+      cutAt = time.clock.monotonic();
+      return parts.revoke(...given);
+    };
+    const virtual = { clock: time.clock, pause: time.pause, mayAsk: () => !isKept(), revoke };
+    await time.until(recheckOutage({ ...parts, ...virtual }, NAME, loans(20)));
+    expect(cut).toEqual(['5']);
+    expect(cutAt).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it.each(['backend-switched', 'backend-suspended', 'backend-suspicious'] as const)(
+    'tries as long as nobody was asked: %s',
+    async (reason) => {
+      const time = new VirtualTime();
+      const { parts, count } = world(() =>
+        time.clock.monotonic() < 30_000 ? ({ ...AWAY, reason } as BackendAnswer) : ALLOW,
+      );
+      const virtual = { clock: time.clock, pause: time.pause };
+      await time.until(recheckOutage({ ...parts, ...virtual }, NAME, loans(30)));
+      expect(count('kept')).toBe(30);
+    },
+  );
+
   it('goes on later after those who cannot be asked about, and gives up in the end', async () => {
     let tries = 0;
     const { parts, results } = world((id) => {

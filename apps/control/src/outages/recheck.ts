@@ -5,6 +5,7 @@ import type {
   CloseReason,
   Question,
   Random,
+  ReasonCode,
   Session,
   SessionName,
 } from '#usher/domain';
@@ -13,8 +14,12 @@ import { pause, type Pause } from '../pause.js';
 
 /** Nobody is cut before so many were answered … */
 const TRIAL = 100;
-/** … and nobody at all if more of them would be. */
+/** … and nobody more if more of them would be, or of any hundred that follow. */
 const MOST_DENIED = 20;
+/** A denial is believed when so many more were answered, and the backend is itself still. */
+const SEEN_AFTER = 20;
+/** The last ones have nobody after them: more of the last twenty are unlike people who do not pay. */
+const MOST_OF_LAST = 10;
 /** Questions that are under way at once. */
 const SIDE_BY_SIDE = 8;
 /** Nobody waits at a player, ms. */
@@ -23,6 +28,15 @@ const PATIENCE = 15_000;
 const TRIES = 3;
 /** While the backend cannot be asked it is looked at again, ms. */
 const WAIT = 1_000;
+/** It was not asked, or is not believed: that says nothing about whoever was to be asked about. */
+const NOT_ASKED: ReadonlySet<ReasonCode> = new Set([
+  'backend-suspended',
+  'backend-switched',
+  'backend-suspicious',
+  'isolated',
+  'paced',
+  'bulkhead-full',
+]);
 
 /** A session that was let in, plays on, and is asked about. */
 export interface Loan {
@@ -37,7 +51,7 @@ export interface Loan {
 /** How far asking again has come. */
 export interface Begun {
   readonly answered: number;
-  /** Of the first 100 so few were refused that whom the backend refuses is cut. */
+  /** Of the first 100 so few were refused that whom the backend refuses is cut, as long as that goes on. */
   readonly passed: boolean;
 }
 
@@ -60,7 +74,7 @@ export interface RecheckParts {
   readonly ask: (question: Question) => Promise<BackendAnswer | undefined>;
   /** Ends a session that the backend refuses; true if it was there still. */
   readonly revoke: (session: Session, reason: CloseReason) => Promise<boolean>;
-  /** Its breaker is closed. */
+  /** It is asked as ever, and believed: else nobody is asked about, and nobody cut. */
   readonly mayAsk: (backend: string) => boolean;
   /** Questions a second. */
   readonly pace: (backend: string) => number;
@@ -69,18 +83,36 @@ export interface RecheckParts {
   readonly pause?: Pause;
 }
 
-/** How asking again went. `stopped`: too many were refused; `broken-off`: by the end of this process, or of its lease. */
-export interface Rechecked {
-  readonly kind: 'done' | 'stopped' | 'broken-off';
+/** How asking again went. */
+export type Rechecked = {
   readonly answered: number;
   /** In the trial, and afterwards as far as this process asked. */
   readonly denied: number;
+} & (
+  | {
+      /** `broken-off`: by the end of this process, or of its lease. */
+      readonly kind: 'done' | 'broken-off';
+      readonly why?: undefined;
+    }
+  | {
+      /** Too many were refused. */
+      readonly kind: 'stopped';
+      readonly why: string;
+    }
+);
+
+/** Refused, and not cut yet. */
+interface Held {
+  readonly loan: Loan;
+  /** It is believed when so many were answered. */
+  readonly ripeAt: number;
 }
 
 /**
  * Asks about those who were let in and play on, and cuts whom the backend refuses. Nobody is cut before the first 100
- * were answered: a backend that has just come back and refuses everybody is more likely to be wrong. Who goes on after
- * another control asks nobody whom that one had an answer about, and counts on from its answers. Rejects as Redis does.
+ * were answered, and 20 more after him: a backend that has just come back and refuses everybody, or begins to in the middle
+ * of it, is more likely to be wrong. Who goes on after another control asks nobody whom that one had an answer about, and
+ * counts on from its answers. Rejects as Redis does.
  */
 export async function recheckOutage(
   parts: RecheckParts,
@@ -92,14 +124,16 @@ export async function recheckOutage(
 
 class Recheck {
   readonly #waiting: { readonly loan: Loan; readonly tries: number }[];
-  /** Refused in the trial, and not cut yet. */
-  #held: Loan[];
+  /** Those who were refused first come first. */
+  readonly #held: Held[];
   #isTrial: boolean;
-  #stopped = false;
+  #why: string | undefined;
   #answered: number;
   #denied: number;
-  /** That the trial is over is written down. */
-  #trialEnd: Promise<void> = Promise.resolve();
+  /** Whether the last answers that this process had are denials, the newest last. */
+  readonly #last: boolean[] = [];
+  /** That the trial is over, or that it is stopped, is written down. */
+  #written: Promise<void> = Promise.resolve();
   #failure: unknown;
   #nextAt: number;
   readonly #pause: Pause;
@@ -110,7 +144,8 @@ class Recheck {
     loans: readonly Loan[],
   ) {
     const { answered, passed } = parts.book.begun;
-    this.#held = loans.filter(({ refused }) => refused === true);
+    const ripeAt = answered + SEEN_AFTER;
+    this.#held = loans.filter(({ refused }) => refused === true).map((loan) => ({ loan, ripeAt }));
     this.#waiting = loans
       .filter(({ refused }) => refused !== true)
       .map((loan) => ({ loan, tries: 0 }))
@@ -123,19 +158,23 @@ class Recheck {
   }
 
   async run(): Promise<Rechecked> {
-    if (!this.#isTrial) await this.#cutHeld();
-    else if (this.#answered >= TRIAL) await this.#endTrial();
+    if (this.#isTrial && this.#answered >= TRIAL) await this.#endTrial();
     const fail = (error: unknown): void => void (this.#failure ??= error);
     await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => this.#work().catch(fail)));
     if (this.#failure !== undefined) throw this.#failure;
-    if (!this.#stopped && this.#isTrial && !this.parts.signal.aborted) await this.#endTrial();
-    if (this.#stopped) await this.#leaveAlone();
-    const kind = this.#stopped ? 'stopped' : this.parts.signal.aborted ? 'broken-off' : 'done';
-    return { kind, answered: this.#answered, denied: this.#denied };
+    await this.#endAll();
+    const came = { answered: this.#answered, denied: this.#denied };
+    if (this.#why === undefined) return { ...came, kind: this.parts.signal.aborted ? 'broken-off' : 'done' };
+    await this.#leaveAlone();
+    return { ...came, kind: 'stopped', why: this.#why };
   }
 
   get #isOver(): boolean {
-    return this.parts.signal.aborted || this.#stopped || this.#failure !== undefined;
+    return this.parts.signal.aborted || this.#why !== undefined || this.#failure !== undefined;
+  }
+
+  get #mayAsk(): boolean {
+    return this.parts.mayAsk(this.name.backend);
   }
 
   async #work(): Promise<void> {
@@ -144,49 +183,69 @@ class Recheck {
       if (this.#isOver) return;
       const next = this.#waiting.pop();
       if (next === undefined) return;
-      if (await this.#settle(next.loan)) continue;
-      if (next.tries + 1 < TRIES) this.#waiting.unshift({ loan: next.loan, tries: next.tries + 1 });
+      const settled = await this.#settle(next.loan);
+      if (settled === 'settled') continue;
+      const tries = next.tries + (settled === 'failed' ? 1 : 0);
+      if (tries < TRIES) this.#waiting.unshift({ loan: next.loan, tries });
       else await this.parts.book.note(next.loan, 'not-checkable');
+      // Others see that it is not asked before this process does.
+      if (settled === 'not-asked') await this.#pause(WAIT, this.parts.signal);
     }
   }
 
   /** In its time, and while the backend can be asked. */
   async #turn(): Promise<void> {
-    const { clock, random, pace, mayAsk, signal } = this.parts;
-    const { backend } = this.name;
+    const { clock, random, pace, signal } = this.parts;
     do {
       // First, or all who waited would ask at once.
-      while (!mayAsk(backend) && !this.#isOver) await this.#pause(WAIT, signal);
+      await this.#untilAsked();
       const now = clock.monotonic();
       const at = Math.max(now, this.#nextAt);
       // A tenth to and fro: several outages are not settled in step.
-      this.#nextAt = at + (1000 / pace(backend)) * (0.9 + 0.2 * random());
+      this.#nextAt = at + (1000 / pace(this.name.backend)) * (0.9 + 0.2 * random());
       await this.#pause(at - now, signal);
-    } while (!mayAsk(backend) && !this.#isOver);
+    } while (!this.#mayAsk && !this.#isOver);
   }
 
-  /** False where it could not be asked. */
-  async #settle(loan: Loan): Promise<boolean> {
+  async #untilAsked(): Promise<void> {
+    while (!this.#mayAsk && !this.#isOver) await this.#pause(WAIT, this.parts.signal);
+  }
+
+  /** `failed`: it could not be asked about; `not-asked`: nobody can be now. */
+  async #settle(loan: Loan): Promise<'settled' | 'failed' | 'not-asked'> {
     const { book } = this.parts;
     const session = await this.#find(loan);
     if (session === undefined) {
       await book.note(loan, 'gone');
-      return true;
+      return 'settled';
     }
     const check = await this.parts.checkOf(this.name, loan.field);
     if (check === undefined) {
       await book.note(loan, 'not-checkable');
-      return true;
+      return 'settled';
     }
     const answer = await this.parts.ask(this.#question(check, session));
-    if (answer === undefined || answer.kind === 'unavailable') return false;
+    // What it says while it is not believed says nothing, and asking again costs little.
+    if (!this.#mayAsk || (answer !== undefined && NOT_ASKED.has(answer.reason))) return 'not-asked';
+    if (answer === undefined || answer.kind === 'unavailable') return 'failed';
+    await this.#note(loan, answer.kind === 'deny');
+    return 'settled';
+  }
+
+  async #note(loan: Loan, isDenied: boolean): Promise<void> {
+    const { book } = this.parts;
     this.#answered += 1;
-    if (answer.kind === 'allow') await book.note(loan, 'kept');
-    else await this.#denial(loan);
-    if (!this.#isTrial) return true;
-    if (this.#answered >= TRIAL) await this.#endTrial();
+    this.#last.push(isDenied);
+    if (this.#last.length > TRIAL) this.#last.shift();
+    if (isDenied) this.#denied += 1;
+    const ripeAt = this.#answered + SEEN_AFTER;
+    // First: whoever goes on has to cut him, and need not ask.
+    await book.note(loan, isDenied ? 'denied' : 'kept');
+    if (isDenied) this.#held.push({ loan, ripeAt });
+    if (this.#isOver) return;
+    if (!this.#isTrial) await this.#goOn();
+    else if (this.#answered >= TRIAL) await this.#endTrial();
     else await book.keep({ answered: this.#answered, passed: false });
-    return true;
   }
 
   /** Who plays on as the one that was let in. */
@@ -195,31 +254,47 @@ class Recheck {
     return session?.fingerprint === fingerprint && session.state !== 'revoked' ? session : undefined;
   }
 
-  async #denial(loan: Loan): Promise<void> {
-    this.#denied += 1;
-    // First: whoever goes on has to cut him, and need not ask.
-    await this.parts.book.note(loan, 'denied');
-    if (this.#isTrial) return void this.#held.push(loan);
-    await this.#trialEnd;
-    if (!this.#stopped) await this.#cut(loan);
-  }
-
   async #endTrial(): Promise<void> {
     if (!this.#isTrial) return;
     this.#isTrial = false;
-    this.#stopped = this.#denied > MOST_DENIED;
-    const { book } = this.parts;
-    this.#trialEnd = this.#stopped
-      ? book.stop(`${this.#denied} of ${this.#answered} were refused`)
-      : book.keep({ answered: this.#answered, passed: true });
-    await this.#trialEnd;
-    if (!this.#stopped) await this.#cutHeld();
+    if (this.#denied > MOST_DENIED) return this.#stop(`${this.#denied} of ${this.#answered} were refused`);
+    this.#written = this.parts.book.keep({ answered: this.#answered, passed: true });
+    await this.#written;
   }
 
-  async #cutHeld(): Promise<void> {
-    const held = this.#held;
-    this.#held = [];
-    for (const loan of held) await this.#cut(loan);
+  /** After the trial: stops where too many of the last ones were refused, else cuts those who are believed by now. */
+  async #goOn(): Promise<void> {
+    if (deniedOf(this.#last) > MOST_DENIED) return this.#stop(tooMany(this.#last));
+    await this.#written;
+    await this.#cutHeld(() => this.#answered);
+  }
+
+  /** Everybody was asked about: nobody's answer comes after the last ones. */
+  async #endAll(): Promise<void> {
+    if (this.#isTrial && !this.#isOver) await this.#endTrial();
+    else if (deniedOf(this.#last.slice(-SEEN_AFTER)) > MOST_OF_LAST && !this.#isOver)
+      await this.#stop(tooMany(this.#last.slice(-SEEN_AFTER)));
+    while (this.#held.length > 0 && !this.#isOver) {
+      await this.#untilAsked();
+      await this.#cutHeld(() => Infinity);
+    }
+  }
+
+  async #stop(why: string): Promise<void> {
+    if (this.#why !== undefined) return;
+    this.#why = why;
+    this.#written = this.parts.book.stop(why);
+    await this.#written;
+  }
+
+  /** Those who are ripe at so many answers. */
+  async #cutHeld(answers: () => number): Promise<void> {
+    while (!this.#isOver && this.#mayAsk) {
+      const [first] = this.#held;
+      if (first === undefined || first.ripeAt > answers()) return;
+      this.#held.shift();
+      await this.#cut(first.loan);
+    }
   }
 
   async #cut(loan: Loan): Promise<void> {
@@ -245,3 +320,10 @@ class Recheck {
     };
   }
 }
+
+function deniedOf(answers: readonly boolean[]): number {
+  return answers.filter(Boolean).length;
+}
+
+const tooMany = (last: readonly boolean[]): string =>
+  `${deniedOf(last)} of the last ${last.length} were refused`;
