@@ -184,6 +184,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
       labels: { measure, result },
     })),
   );
+  const watch = oneAddressWatch(log);
   const door = new CheckDoor({
     clock,
     log,
@@ -193,21 +194,21 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     memory,
     style,
     nextId,
-    record: (check, settled) => {
-      why.record(check, settled);
-      ledger.note(check, settled);
-      tellOf(check, settled);
-    },
+    bookkeepers: [
+      ({ check }, settled) => why.record(check, settled),
+      ({ check }, settled) => ledger.note(check, settled),
+      ({ check }, settled) => tellOf(check, settled),
+      ({ check }) => watch(check.edge, check.ip),
+      (context, settled) => guard?.note(context, settled),
+    ],
     closed: (edge, body) => webhook.closed(edge, body),
     ended: endedByEdge(node.registry),
-    protect: (context, settled) => guard?.note(context, settled),
     ttls,
     gists,
     visits,
     backends: traits,
     metrics: checkMetrics,
     strangers: new ThrottledLog(log, clock),
-    watch: oneAddressWatch(log),
     askerOf: askerReader(config.gateway.proxies),
     routeOf: compileRoutes(config, rules),
     observeMode: new ObserveMode(clock, asker, registry, traits, life),

@@ -28,14 +28,12 @@ export interface CheckDoorParts {
   readonly log: Log;
   /** Who is no edge of ours is told of now and then, not with each request. */
   readonly strangers: ThrottledLog;
-  /** Called with each check that memory did not answer. */
-  readonly watch: (edge: string, address: string) => void;
   readonly directory: EdgeDirectory;
   readonly askerOf: AskerOf;
   readonly routeOf: (check: Routed) => Route;
   readonly backends: TraitsByBackend;
-  readonly ladder: Ladder;
-  readonly observeMode: ObserveMode;
+  readonly ladder: Pick<Ladder, 'decide' | 'publish' | 'unrouted'>;
+  readonly observeMode: Pick<ObserveMode, 'decide'>;
   readonly kept: KeptDecisions;
   readonly memory: Memory;
   readonly gists: GistMemory;
@@ -47,10 +45,8 @@ export interface CheckDoorParts {
   readonly deadline: number;
   /** Longer request lines get 414, larger headers 431; bytes. */
   readonly limits: { readonly requestLine: number; readonly headers: number };
-  /** Where answers are recorded for `why`. */
-  readonly record: (check: Check, settled: Settled) => void;
-  /** Counts what is peculiar about viewers. */
-  readonly protect: (context: CheckContext, settled: Settled) => void;
+  /** Each hears of every check that memory did not answer, once its answer is written. One that breaks harms nobody. */
+  readonly bookkeepers: readonly Bookkeeper[];
   /** Astra's webhook says that sessions ended; the body is as it came. */
   readonly closed: (edge: string, body: string) => Promise<unknown>;
   /** The edge names sessions that ended. */
@@ -58,23 +54,32 @@ export interface CheckDoorParts {
   readonly ttls: EdgeTtls;
 }
 
+export type Bookkeeper = (context: CheckContext, settled: Settled) => void;
+
 /** Nothing came with it. */
 const NO_BODY = Buffer.alloc(0);
 const WEBHOOK_METHODS: ReadonlySet<string> = new Set(['POST']);
+/** We broke over it. */
+const BROKEN: Decision = {
+  allow: false,
+  source: 'overload',
+  reason: 'overload-refused',
+  because: 'us',
+};
 
 /** Where edges knock: names the edge, reads its language, asks the ladder, answers in its language. */
 export class CheckDoor {
   constructor(private readonly parts: CheckDoorParts) {}
 
-  /** Never rejects; every request is answered. */
+  /** Never rejects; every request is answered, or its connection ends where we broke and the edge knows better. */
   async answer(request: IncomingMessage, response: ServerResponse, body: Buffer = NO_BODY): Promise<void> {
     try {
       await this.admit(request, response, body);
     } catch (error) {
       if (error instanceof BadRequest) return writeProblem(response, 400, error.message);
-      this.parts.log.error({ error }, 'a request could not be answered');
-      if (!response.headersSent) writeProblem(response, 403, 'Usher could not answer; see its log.');
-      else response.destroy();
+      this.broke(error);
+      // Nobody knows who was asked about: the edge does what it does without us. What is written is on its way.
+      if (!response.writableEnded) request.socket.destroy();
     }
   }
 
@@ -110,7 +115,7 @@ export class CheckDoor {
     body: Buffer,
     asker: Asker,
   ): Promise<void> {
-    const { clock, style, nextId, gists } = this.parts;
+    const { clock, style, nextId } = this.parts;
     const arrived = clock.monotonic();
     const { method = '', headers } = request;
     const remoteAddress = asker.address;
@@ -124,8 +129,9 @@ export class CheckDoor {
       forwardedFor,
       remoteAddress,
     });
-    if (edge.dialect.gist !== undefined && !asker.isProxied) gists.learn(request, edge);
-    if (asked.kind === 'check') return this.check(request, response, edge, asked.facts, arrived);
+    if (asked.kind === 'check') {
+      return this.check(request, response, edge, asked.facts, arrived, asker.isProxied);
+    }
     if (asked.kind === 'ended') await this.settled(edge, this.parts.ended(edge.name, asked.sessionIds));
     if (asked.kind === 'answered' && asked.complaint !== undefined) this.complain(edge, asked.complaint);
     writeAnswer(response, style, asked.answer, flatHeaders(asked.answer), 'rule', nextId());
@@ -137,22 +143,83 @@ export class CheckDoor {
     edge: KnownEdge,
     facts: EdgeFacts,
     arrived: number,
+    isProxied: boolean,
   ): Promise<void> {
-    const { clock, metrics, style, nextId } = this.parts;
-    const { type, dialect } = edge;
-    this.parts.watch(edge.name, facts.ip);
-    const { context, settled, visit } = await this.found(facts, edge, nextId(), arrived);
+    const { clock, metrics, nextId, bookkeepers } = this.parts;
+    let found: Found;
+    let answer: EdgeAnswer | undefined;
+    let tookMs: number;
+    try {
+      found = await this.found(facts, edge, nextId(), arrived);
+      tookMs = clock.monotonic() - arrived;
+      answer = this.reply(request, response, edge, facts, found);
+    } catch (error) {
+      return this.refuse(response, edge, facts, error);
+    }
+    // The answer is written: nothing from here on changes it.
+    const { context, settled } = found;
     const { decision } = settled;
-    metrics.count(type.name, decision.allow, decision.source);
-    metrics.rung(decision.source).observe(clock.monotonic() - arrived);
-    this.record(context.check, settled);
-    this.parts.protect(context, settled);
-    if (decision.silent) return void request.socket.destroy();
-    const answer = dialect.render(this.told(settled, edge), facts);
-    if (facts.byHand) return writeExplained(response, style, answer, decision, context.check.id);
+    this.noted(() => {
+      metrics.count(edge.type.name, decision.allow, decision.source);
+      metrics.rung(decision.source).observe(tookMs);
+    });
+    if (answer !== undefined) this.noted(() => this.remember(request, edge, facts, found, answer, isProxied));
+    this.noted(() => this.tell(context.check, decision));
+    for (const keep of bookkeepers) this.noted(() => keep(context, settled));
+  }
+
+  /** What was answered; undefined where it must not be said by heart. */
+  private reply(
+    request: IncomingMessage,
+    response: ServerResponse,
+    edge: KnownEdge,
+    facts: EdgeFacts,
+    { context, settled }: Found,
+  ): EdgeAnswer | undefined {
+    const { style } = this.parts;
+    const { decision } = settled;
+    if (decision.silent) {
+      request.socket.destroy();
+      return undefined;
+    }
+    const answer = edge.dialect.render(this.told(settled, edge), facts);
+    if (facts.byHand) {
+      writeExplained(response, style, answer, decision, context.check.id);
+      return undefined;
+    }
     writeAnswer(response, style, answer, flatHeaders(answer), decision.source, context.check.id);
-    // Only what could be written is written again: nobody would catch it there.
-    this.remember(request, edge, facts, settled, answer, visit);
+    return answer;
+  }
+
+  /** We broke over a check. An edge that lets viewers in when it reaches nobody does so where nobody answers. */
+  private refuse(
+    response: ServerResponse,
+    { type, dialect }: KnownEdge,
+    facts: EdgeFacts,
+    error: unknown,
+  ): void {
+    if (type.opensWhenAlone || response.headersSent) throw error;
+    this.broke(error);
+    const { style, nextId } = this.parts;
+    const answer = dialect.render(BROKEN, facts);
+    writeAnswer(response, style, answer, flatHeaders(answer), BROKEN.source, nextId());
+  }
+
+  private broke(error: unknown): void {
+    this.parts.log.error({ error }, 'a request could not be answered');
+  }
+
+  /** What is written down about a check never stands in its way. */
+  private noted(note: () => void): void {
+    try {
+      note();
+    } catch (error) {
+      this.parts.strangers.warn(
+        'bookkeeping',
+        { error },
+        'an answer that was given could not be written down',
+      );
+    }
   }
 
   /** With how long the edge may rely on it, where its dialect can say so. */
@@ -168,13 +235,15 @@ export class CheckDoor {
   /** What is remembered of an answer that a token changes at once would outlive the token's coming. */
   private remember(
     request: IncomingMessage,
-    { type, dialect }: KnownEdge,
+    edge: KnownEdge,
     facts: EdgeFacts,
-    { decision, kept }: Settled,
+    { settled: { decision, kept }, visit }: Found,
     answer: EdgeAnswer,
-    visit: Visit | undefined,
+    isProxied: boolean,
   ): void {
     const { memory, gists } = this.parts;
+    const { type, dialect } = edge;
+    if (dialect.gist !== undefined && !isProxied) gists.learn(request, edge);
     if (kept === undefined) return;
     if (type.isRemembered) memory.keep(request, type.name, kept, answer);
     const isShown = facts.visit?.isShown === true;
@@ -279,11 +348,8 @@ export class CheckDoor {
     return this.parts.askerOf(request.socket.remoteAddress ?? '', String(forwarded ?? ''));
   }
 
-  private record(check: Check, settled: Settled): void {
-    const { decision } = settled;
-    this.parts.record(check, settled);
+  private tell({ id, edge, channel, ip }: Check, decision: Decision): void {
     const { log } = this.parts;
-    const { id, edge, channel, ip } = check;
     const { source, reason, backend, user, status, tookMs } = decision;
     const fields = { id, edge, channel, ip, source, reason, backend, user, status, tookMs: rounded(tookMs) };
     if (decision.allow && decision.because === undefined) log.debug(fields, 'allowed');
