@@ -1,6 +1,5 @@
 /** All names of keys in Redis. People read them with redis-cli; what belongs together shares a hash tag, `{07}`. */
 
-/** Streams of control events, tailed by every process. */
 /** Made anew with an empty Redis: who sees it change offers back what it remembers. */
 export const EPOCH = 'usher:epoch';
 /** Stream: who changed what through the admin API. */
