@@ -93,6 +93,8 @@ describe('the load balancer', () => {
   it('passes what an edge says of its viewer as it is', () => {
     const set = [...nginx.matchAll(/proxy_set_header\s+(\S+)/g)].map(([, name]) => name!.toLowerCase());
     expect(set.sort()).toEqual(['connection', 'host', 'x-forwarded-for']);
+    // The edge's own hops stay, and who asks is the last one.
+    expect(nginx).toContain('proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;');
     expect(nginx).toMatch(/proxy_pass http:\/\/gateways;/);
     expect(nginx).not.toMatch(/\brewrite\b|real_ip/);
   });

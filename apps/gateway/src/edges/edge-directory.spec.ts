@@ -84,6 +84,12 @@ describe('behind load balancers the last hop that is no listed proxy is the edge
     expect(asker(remote, forwarded).address).toBe(expected);
   });
 
+  it('what the edge itself says of its viewer stays, as the nginx of deploy/ passes it', () => {
+    // $proxy_add_x_forwarded_for: what came, a comma and a space, who connected.
+    const asked = asker('10.9.0.1', '203.0.113.9, 192.0.2.7, 10.0.0.7');
+    expect(asked).toEqual({ address: '10.0.0.7', forwardedFor: '203.0.113.9, 192.0.2.7', isProxied: true });
+  });
+
   it('a setting that is no network is refused with its name', () => {
     expect(() => networkTest(['10.0.0.0/99'], 'gateway.proxies')).toThrow('gateway.proxies: 10.0.0.0/99');
   });
