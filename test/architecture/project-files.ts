@@ -26,6 +26,10 @@ export function readProjectFile(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
 }
 
+export function projectFolder(path: string): string {
+  return join(ROOT, path);
+}
+
 export function isThere(path: string): boolean {
   return existsSync(join(ROOT, path));
 }
