@@ -1,9 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Config } from '#usher/config';
+import type { Log } from '#usher/domain';
 import { createLogger, Metrics } from '#usher/observe';
 import { readNodeMetrics, startNode, type ClusterNode } from '#usher/node';
-import { checkRedis, ClusterClock, connectRedis, createSealer, startEmbeddedRedis } from '#usher/redis';
+import {
+  checkRedis,
+  ClusterClock,
+  connectRedis,
+  createSealer,
+  startEmbeddedRedis,
+  type RedisClient,
+} from '#usher/redis';
 import type { RoleName, Runtime } from './role.js';
 import { ownSecret } from './secret-file.js';
 import { usherVersion } from './version.js';
@@ -54,7 +62,10 @@ export async function startRuntime(
   };
   try {
     if (await redis.ready(REDIS_WITHIN)) await sayFindings(await checkRedis(redis), log);
-    else log.warn({ why: redis.trouble }, 'Redis is away; starting without it');
+    else {
+      log.warn({ why: redis.trouble }, 'Redis is away; starting without it');
+      checkWhenItComes(redis, log);
+    }
     await clock.start();
     const shared = { config, log, redis, clock, random: Math.random, sealer };
     cluster = await startNode({ ...shared, ...node, roles });
@@ -64,6 +75,17 @@ export async function startRuntime(
     await close();
     throw error;
   }
+}
+
+/** Nothing ends then: checks are answered already, and were without it. */
+export function checkWhenItComes(redis: RedisClient, log: Pick<Log, 'warn' | 'error'>): void {
+  const stop = redis.onAway((away) => {
+    if (away) return;
+    stop();
+    void checkRedis(redis).then((findings) => {
+      for (const { level, text } of findings) log[level]({}, text);
+    });
+  });
 }
 
 type Findings = Awaited<ReturnType<typeof checkRedis>>;
