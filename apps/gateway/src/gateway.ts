@@ -83,9 +83,19 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       ? { proxyProtocolFrom: networkTest(config.gateway.proxies, 'gateway.proxies') }
       : {}),
   });
-  const port = await listen(app, config.gateway.listen);
+  // Whoever is answered may be told to be over at once: what the cluster tells is heard before the first check comes.
   const care = registryCare(node, door);
   let listening = true;
+  const end = async (): Promise<void> => {
+    await Promise.all([care.close(), door.ledger.close(), door.why.close()]);
+  };
+  let port: number;
+  try {
+    port = await listen(app, config.gateway.listen);
+  } catch (error) {
+    await end();
+    throw error;
+  }
   return {
     port,
     health: {
@@ -106,7 +116,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       listening = false;
       style.draining = true;
       await closeEdgeServer(app, config.gateway.deadline + LINGER);
-      await Promise.all([care.close(), door.ledger.close(), door.why.close()]);
+      await end();
     },
   };
 }
