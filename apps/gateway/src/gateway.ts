@@ -40,6 +40,7 @@ import { askerReader } from './edges/asker.js';
 import { EdgeDirectory } from './edges/edge-directory.js';
 import { networkTest } from './edges/networks.js';
 import { oneAddressWatch } from './edges/one-address.js';
+import { unlistedProxyWatch } from './edges/unlisted-proxy.js';
 import { endedByEdge } from './ended.js';
 import { HeldRenewals } from './held-renewals.js';
 import { outages } from './outages.js';
@@ -85,7 +86,6 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   });
   // Whoever is answered may be told to be over at once: what the cluster tells is heard before the first check comes.
   const care = registryCare(node, door);
-  let listening = true;
   const end = async (): Promise<void> => {
     await Promise.all([care.close(), door.ledger.close(), door.why.close()]);
   };
@@ -96,6 +96,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     await end();
     throw error;
   }
+  let listening = true;
   return {
     port,
     health: {
@@ -156,7 +157,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     questionKey: ({ check }: CheckContext, target) => keyOf(check, target),
   });
   const nextId = checkIds(node.random);
-  const memory = new Memory(kept, checkMetrics, style, nextId, cacheEntries);
+  const memory = new Memory(clock, kept, checkMetrics, style, nextId, cacheEntries);
   const ttls = { grace, denial: answerTtl.deny };
   const visits = new Visits(clock, new VisitStore(node.redis, node.sealer), cacheEntries);
   const gists = new GistMemory({
@@ -194,7 +195,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
       labels: { measure, result },
     })),
   );
-  const watch = oneAddressWatch(log);
+  const watch = oneAddressWatch(log, clock);
   const door = new CheckDoor({
     clock,
     log,
@@ -220,6 +221,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     metrics: checkMetrics,
     strangers: new ThrottledLog(log, clock),
     askerOf: askerReader(config.gateway.proxies),
+    watchHops: unlistedProxyWatch(log),
     routeOf: compileRoutes(config, rules),
     observeMode: new ObserveMode(clock, asker, registry, traits, life),
     deadline: config.gateway.deadline,

@@ -15,7 +15,7 @@ import { Visits } from './visits.js';
 
 const config = configSchema.parse({
   edges: {
-    'astra-1': {},
+    'astra-1': { addresses: ['127.0.0.1'] },
     'alta-1': { dialect: 'alta' },
     'flussonic-1': { dialect: 'flussonic' },
     'nginx-1': { dialect: 'forward' },
@@ -41,6 +41,7 @@ const ALLOWED: Settled = { decision: { allow: true, source: 'backend', reason: '
 let server: Server;
 let logged: string[];
 let noted: string[];
+let hops: string[];
 
 interface Breaks {
   readonly decide?: (context: CheckContext) => Promise<Settled>;
@@ -52,6 +53,7 @@ interface Breaks {
 async function open({ decide = () => Promise.resolve(ALLOWED), ...parts }: Breaks = {}): Promise<void> {
   logged = [];
   noted = [];
+  hops = [];
   const clock = new ManualClock();
   const kept = new KeptDecisions(clock, 100);
   const metrics = new CheckMetrics(new Metrics());
@@ -71,12 +73,13 @@ async function open({ decide = () => Promise.resolve(ALLOWED), ...parts }: Break
     strangers: new ThrottledLog(log, clock),
     directory: new EdgeDirectory(config.edges, []),
     askerOf: askerReader([]),
+    watchHops: (edge, address) => hops.push(`${edge} ${address}`),
     routeOf: compileRoutes(config, undefined),
     backends: traitsOf(config),
     ladder: { decide, publish: nothing, unrouted: nothing },
     observeMode: { decide: nothing },
     kept,
-    memory: new Memory(kept, metrics, style, nextId, 100),
+    memory: new Memory(clock, kept, metrics, style, nextId, 100),
     gists: new GistMemory({ clock, kept, visits, metrics, style, nextId, ttls, entries: 100 }),
     visits,
     metrics,
@@ -112,6 +115,14 @@ async function ask(path: string): Promise<number | 'unanswered'> {
     return 'unanswered';
   }
 }
+
+it('tells of what stands between us and an edge that is named by its address, and of no other edge', async () => {
+  await open();
+  expect([await ask(ASTRA), await ask(FLUSSONIC)]).toEqual([200, 200]);
+  expect(hops).toEqual([]);
+  expect(await ask('/check?token=123')).toBe(200);
+  expect(hops).toEqual(['astra-1 127.0.0.1']);
+});
 
 const breaks = (): never => {
   throw new Error('broken');

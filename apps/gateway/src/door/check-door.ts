@@ -45,6 +45,8 @@ export interface CheckDoorParts {
   readonly deadline: number;
   /** Longer request lines get 414, larger headers 431; bytes. */
   readonly limits: { readonly requestLine: number; readonly headers: number };
+  /** An edge that is named by its address was asked from by this address, with these headers. */
+  readonly watchHops: (edge: string, address: string, headers: IncomingMessage['headers']) => void;
   /** Each hears of every check that memory did not answer, once its answer is written. One that breaks harms nobody. */
   readonly bookkeepers: readonly Bookkeeper[];
   /** Astra's webhook says that sessions ended; the body is as it came. */
@@ -130,7 +132,7 @@ export class CheckDoor {
       remoteAddress,
     });
     if (asked.kind === 'check') {
-      return this.check(request, response, edge, asked.facts, arrived, asker.isProxied);
+      return this.check(request, response, edge, asked.facts, arrived, asker);
     }
     if (asked.kind === 'ended') await this.settled(edge, this.parts.ended(edge.name, asked.sessionIds));
     if (asked.kind === 'answered' && asked.complaint !== undefined) this.complain(edge, asked.complaint);
@@ -143,7 +145,7 @@ export class CheckDoor {
     edge: KnownEdge,
     facts: EdgeFacts,
     arrived: number,
-    isProxied: boolean,
+    asker: Asker,
   ): Promise<void> {
     const { clock, metrics, nextId, bookkeepers } = this.parts;
     let found: Found;
@@ -163,8 +165,11 @@ export class CheckDoor {
       metrics.count(edge.type.name, decision.allow, decision.source);
       metrics.rung(decision.source).observe(tookMs);
     });
-    if (answer !== undefined) this.noted(() => this.remember(request, edge, facts, found, answer, isProxied));
+    if (answer !== undefined) this.noted(() => this.remember(request, edge, facts, found, answer, asker));
     this.noted(() => this.tell(context.check, decision));
+    if (edge.isByAddress && !asker.isProxied && edge.type.name !== 'forward') {
+      this.noted(() => this.parts.watchHops(edge.name, asker.address, request.headers));
+    }
     for (const keep of bookkeepers) this.noted(() => keep(context, settled));
   }
 
@@ -239,7 +244,7 @@ export class CheckDoor {
     facts: EdgeFacts,
     { settled: { decision, kept }, visit }: Found,
     answer: EdgeAnswer,
-    isProxied: boolean,
+    { isProxied }: Asker,
   ): void {
     const { memory, gists } = this.parts;
     const { type, dialect } = edge;

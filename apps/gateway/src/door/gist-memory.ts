@@ -64,6 +64,8 @@ export class GistMemory {
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     // Nobody here asks so: no other edge's check takes longer for it.
     if (this.lanes.size === 0) return false;
+    const { clock, metrics } = this.parts;
+    const startedAt = metrics.isTimed ? clock.monotonic() : undefined;
     const url = request.url!;
     const lane = this.lanes.get(url) ?? this.laneOfPath(url);
     if (lane === undefined || !lane.askers.has(request.socket.remoteAddress ?? '')) return false;
@@ -72,6 +74,7 @@ export class GistMemory {
     // That it was not known counts where it is looked for next.
     if (known === undefined || !this.isFresh(known)) return false;
     this.write(response, lane.edge, known);
+    if (startedAt !== undefined) metrics.timed(known.kept.decision.source, clock.monotonic() - startedAt);
     return true;
   }
 

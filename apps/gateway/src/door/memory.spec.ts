@@ -19,6 +19,7 @@ const HEADERS = {
 const URL = '/e/astra-1/check?token=123';
 
 let clock: ManualClock;
+let metrics: Metrics;
 let kept: Kept;
 let server: Server;
 
@@ -27,7 +28,8 @@ beforeEach(async () => {
   clock = new ManualClock();
   const decisions = new KeptDecisions(clock, 100);
   const style = { answerHeaders: true, draining: false };
-  const memory = new Memory(decisions, new CheckMetrics(new Metrics()), style, () => 'id', 100);
+  metrics = new Metrics();
+  const memory = new Memory(clock, decisions, new CheckMetrics(metrics), style, () => 'id', 100);
   server = createServer((incoming, response) => {
     if (memory.answer(incoming, response)) return;
     kept = {
@@ -108,6 +110,13 @@ describe('the memory of the door', () => {
     expect(await ask({ headers: other })).toBe('cache');
   });
 
+  it('is timed, one answer of many for all of them', async () => {
+    for (let i = 0; i < 1 + 2 * 64; i += 1) await ask();
+    const page = await metrics.text();
+    expect(page).toContain('usher_cache_lookups_total{result="hit"} 128\n');
+    expect(page).toContain('usher_check_duration_seconds_count{source="cache"} 128\n');
+  });
+
   it('asks when the time of what was decided is up, or it was dropped', async () => {
     await ask();
     clock.advance(1000);
@@ -139,7 +148,8 @@ describe('long requests fill no memory: fewer of them are remembered', () => {
     };
     const style = { answerHeaders: true, draining: false };
     const decisions = new KeptDecisions(new ManualClock(), 100);
-    const memory = new Memory(decisions, new CheckMetrics(new Metrics()), style, () => 'id', 100);
+    const metrics = new CheckMetrics(new Metrics());
+    const memory = new Memory(new ManualClock(), decisions, metrics, style, () => 'id', 100);
     const remember = (facts: object): void => {
       const told = { ...facts, socket: { remoteAddress: '192.0.2.1' } } as unknown as IncomingMessage;
       memory.keep(told, 'astra', denied, { status: 403, headers: {} });

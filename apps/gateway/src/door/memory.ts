@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { cacheBounds, type Kept, type KeptDecisions } from '#usher/decisions';
 import type { EdgeAnswer } from '#usher/dialects';
-import type { DialectName } from '#usher/domain';
+import type { Clock, DialectName } from '#usher/domain';
 import type { CheckMetrics } from '#usher/observe';
 import { LRUCache } from 'lru-cache';
 import { flatHeaders, writeAnswer, type FlatHeaders, type ReplyStyle } from './reply.js';
@@ -23,6 +23,7 @@ export class Memory {
   private readonly answers: LRUCache<string, Remembered>;
 
   constructor(
+    private readonly clock: Pick<Clock, 'monotonic'>,
     private readonly kept: KeptDecisions,
     private readonly metrics: CheckMetrics,
     private readonly style: ReplyStyle,
@@ -34,6 +35,7 @@ export class Memory {
 
   /** True when it was answered. */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
+    const startedAt = this.metrics.isTimed ? this.clock.monotonic() : undefined;
     const known = this.answers.get(requestKey(request));
     if (known === undefined || !hasFacts(request, known.facts) || !this.kept.isFresh(known.kept)) {
       this.metrics.miss();
@@ -44,6 +46,7 @@ export class Memory {
     this.metrics.hit();
     this.metrics.count(known.dialect, decision.allow, decision.source);
     writeAnswer(response, this.style, known, known.headers, decision.source, this.nextId());
+    if (startedAt !== undefined) this.metrics.timed(decision.source, this.clock.monotonic() - startedAt);
     return true;
   }
 

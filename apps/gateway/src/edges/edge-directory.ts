@@ -17,6 +17,8 @@ export interface KnownEdge {
   readonly rest: string;
   /** It is one of `edges.<name>.addresses`. */
   readonly isAddress: NetworkTest;
+  /** Named by who asks, not by the URL. */
+  readonly isByAddress: boolean;
   /** Milliseconds: it relies on an answer for so long at most. */
   readonly ttl: number;
   /** Milliseconds: what shows no credentials goes on with a session that was seen within it. */
@@ -157,6 +159,7 @@ function known({ name, config, isAddress }: Entry, spoken: Spoken, rest: string)
     action,
     rest,
     isAddress,
+    isByAddress: false,
     ttl,
     follow: config.forward.follow,
     deadline,
@@ -165,7 +168,7 @@ function known({ name, config, isAddress }: Entry, spoken: Spoken, rest: string)
 
 /** Any path is a check there, in the edge's own language. */
 function knownByAddress(entry: Entry): KnownEdge {
-  return known(entry, entry.spoken.get(CHECK)!, '');
+  return { ...known(entry, entry.spoken.get(CHECK)!, ''), isByAddress: true };
 }
 
 function unknown(sentence: string): UnknownEdge {

@@ -20,6 +20,8 @@ const SOURCES: Readonly<Record<Source, number>> = {
   'fail-closed': 9,
   overload: 10,
 };
+/** Of so many answers from memory the last one is timed. */
+const TIMED_OF = 64;
 const SOURCE_NAMES = Object.keys(SOURCES) as Source[];
 
 /** What a gateway counts for every check: plain numbers, read at scrape. */
@@ -52,6 +54,16 @@ export class CheckMetrics {
   /** The decision cache knew the answer. */
   hit(): void {
     this.#hits += 1;
+  }
+
+  /** The next answer from memory is to be timed: one of many, for a look at the clock costs as much as the answer. */
+  get isTimed(): boolean {
+    return this.#hits % TIMED_OF === TIMED_OF - 1;
+  }
+
+  /** A timed answer from memory, ms: it stands for all of which it was one. */
+  timed(source: Source, ms: number): void {
+    this.rung(source).observe(ms, TIMED_OF);
   }
 
   /** The decision cache did not. */

@@ -14,12 +14,12 @@ export class Latency {
   readonly #counts = new Float64Array(BOUNDS_MS.length + 1);
   #sum = 0;
 
-  /** One observation, ms. */
-  observe(ms: number): void {
+  /** One observation, ms; one that stands for several counts as so many. */
+  observe(ms: number, times = 1): void {
     let bucket = 0;
     while (bucket < BOUNDS_MS.length && ms > BOUNDS_MS[bucket]!) bucket += 1;
-    this.#counts[bucket]! += 1;
-    this.#sum += ms;
+    this.#counts[bucket]! += times;
+    this.#sum += ms * times;
   }
 
   /** Seconds, all together. */

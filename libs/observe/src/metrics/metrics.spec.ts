@@ -136,6 +136,24 @@ describe('CheckMetrics', () => {
     expect(shown).toContain('usher_check_duration_seconds_count{source="backend"} 2');
   });
 
+  it('times one answer from memory of many, which stands for all of them', async () => {
+    const checks = new CheckMetrics(metrics);
+    let timed = 0;
+    for (let answer = 0; answer < 640; answer += 1) {
+      const { isTimed } = checks;
+      checks.hit();
+      if (!isTimed) continue;
+      timed += 1;
+      checks.timed('cache', 0.02);
+    }
+    expect(timed).toBe(10);
+    const shown = await lines('usher_check_duration_seconds');
+    expect(shown).toContain('usher_check_duration_seconds_bucket{source="cache",le="0.00005"} 640');
+    expect(shown).toContain('usher_check_duration_seconds_count{source="cache"} 640');
+    const sum = shown.find((line) => line.startsWith('usher_check_duration_seconds_sum{source="cache"}'))!;
+    expect(Number(sum.split(' ')[1])).toBeCloseTo(0.0128);
+  });
+
   it('shows hits and misses of the decision cache', async () => {
     const checks = new CheckMetrics(metrics);
     checks.hit();
