@@ -284,7 +284,7 @@ describe('nginx with auth_request, as documented,', () => {
       const letsIn = SITE.replace(
         '        proxy_cache_lock on;',
         `${fallback}\n        proxy_cache_lock on;`,
-      ).replace('    location @auth_denied {', `${location}\n\n    location @usher_denied {`);
+      ).replace('    location @auth_denied {', `${location}\n\n    location @auth_denied {`);
       open = await startNginx({ http: site(cluster.gateway.port, letsIn), files });
       for (const server of [nginx, open]) {
         const known = await at(server, '/live/sport1/index.m3u8?token=lena-sport1', { from: '127.0.12.1' });
