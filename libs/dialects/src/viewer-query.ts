@@ -15,11 +15,25 @@ export function viewerQuery(field: string): string {
   return (field.startsWith('?') ? field.slice(1) : field).replace(UNSENDABLE, escape);
 }
 
-/** A portal looks into the query alone: a credential that came by another way is added, unless the query has one. */
+/**
+ * A portal looks into the query alone: a credential that came by another way is added, unless the query has one. An empty
+ * one is none, and goes: a portal would see it in place of the other.
+ */
 export function withToken(query: string, token: string): string {
-  if (token === '' || queryParameter(query, TOKEN) !== undefined) return query;
+  if (token === '') return query;
+  const given = queryParameter(query, TOKEN);
+  if (given !== undefined && given !== '') return query;
+  const rest = given === undefined ? query : withoutEmptyTokens(query);
+  if (queryParameter(rest, TOKEN) !== undefined) return rest;
   const parameter = `${TOKEN}=${token.replace(/[^A-Za-z0-9._~-]/g, escape)}`;
-  return query === '' ? parameter : `${query}&${parameter}`;
+  return rest === '' ? parameter : `${rest}&${parameter}`;
+}
+
+function withoutEmptyTokens(query: string): string {
+  return query
+    .split('&')
+    .filter((parameter) => parameter !== TOKEN && parameter !== `${TOKEN}=`)
+    .join('&');
 }
 
 /** Something is asked for in it. */

@@ -1,5 +1,5 @@
 import type { Decision } from '#usher/domain';
-import { headerSafe } from '../cesbo/redirect.js';
+import { headerSafe, redirectHeaders } from '../cesbo/redirect.js';
 import type { EdgeAnswer, EdgeFacts } from '../dialect.js';
 
 /**
@@ -11,11 +11,14 @@ export function flussonicAnswer(decision: Decision, facts: EdgeFacts, passLimits
   const headers: Record<string, string> = {};
   if (decision.edgeTtl !== undefined) headers['X-AuthDuration'] = String(decision.edgeTtl);
   if (allow) return { status: 200, headers: { ...headers, ...grantHeaders(decision, passLimits) } };
+  // In mode observe as the backend said it: what Flussonic makes of it is what it made of it before.
+  if (verbatim === true && status !== undefined) {
+    return { status, headers: { ...headers, ...redirectHeaders(decision) } };
+  }
   // Only a player can be shown something else.
   if (redirect !== undefined && facts.action !== 'publish') {
     return { status: 302, headers: { ...headers, Location: redirect.address } };
   }
-  if (verbatim === true && status !== undefined) return { status, headers };
   // No answer of ours: a session that plays plays on, and Flussonic asks again.
   if (isUnavailable(decision)) return { status: 503, headers: {} };
   return { status: 403, headers };

@@ -264,6 +264,23 @@ describe('what Flussonic is told', () => {
       403,
       { 'X-AuthDuration': '10' },
     ],
+    [
+      'in mode observe, a denial with another address',
+      denied({ redirect: promo, verbatim: true, status: 403, edgeTtl: undefined }),
+      403,
+      { 'X-Location': promo.address },
+    ],
+    [
+      'in mode observe, another address',
+      denied({
+        redirect: { header: 'Location', address: promo.address },
+        verbatim: true,
+        status: 307,
+        edgeTtl: undefined,
+      }),
+      307,
+      { Location: promo.address },
+    ],
     ['in mode observe, a failure', denied({ verbatim: true, status: 500, edgeTtl: undefined }), 500, {}],
     [
       'in mode observe, all that the backend said',
