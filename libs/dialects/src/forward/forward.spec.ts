@@ -414,6 +414,18 @@ describe('by heart', () => {
     expect(equal).toBeGreaterThan(0);
   });
 
+  it('not by a folder that holds a panel’s login, which the backend is asked with', () => {
+    const dialect = spoken({ paths: ['/live/*/*/{channel}.ts'] });
+    const of = (uri: string) => asked({ 'x-original-uri': uri });
+    expect(factsOf(dialect, of('/live/anna/secret/12.m3u8'))).toMatchObject({
+      channel: '/live/anna/***',
+      path: '/live/anna/secret/12.m3u8',
+      place: '/live/anna/secret',
+    });
+    expect(dialect.gist!(of('/live/anna/secret/12.m3u8'))).toBeUndefined();
+    expect(dialect.gist!(of('/live/anna/secret/12.ts'))).toBeDefined();
+  });
+
   it('are only plain requests to play', () => {
     const gist = (headers: Record<string, string | undefined>) => spoken().gist!(asked(headers));
     expect(gist({})).toBe(gist({ 'x-original-uri': '/live/sport/seg-2.ts?token=abc' }));

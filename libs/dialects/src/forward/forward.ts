@@ -60,6 +60,8 @@ class Forward implements Dialect {
     const path = mark === -1 ? uri : uri.slice(0, mark);
     if (!isPlain(path)) return undefined;
     const isFound = this.places.find(path);
+    // The login is in the path, of which more counts than the folder.
+    if (!isFound && this.places.hasLogins) return undefined;
     const to = isFound ? this.places.to : folderEnd(path);
     const from = isFound ? this.places.from : 0;
     const { headers } = request;
@@ -117,7 +119,7 @@ class Forward implements Dialect {
     shown: Shown,
     request: EdgeRequest,
   ): EdgeFacts {
-    const { channel, path } = place;
+    const { channel, path, login = path } = place;
     const userAgent = text(request.headers['user-agent']);
     const token = shown.token || BEARER.exec(shown.authorization)?.[1] || '';
     const hasCookie = shown.cookie !== '';
@@ -127,7 +129,7 @@ class Forward implements Dialect {
       givenSessionId: hasCookie ? digest('cookie', shown.cookie, channel, path) : '',
       channel,
       ip,
-      path,
+      path: login,
       place: path,
       userAgent,
       host,

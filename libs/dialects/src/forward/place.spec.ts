@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { configSchema } from '#usher/config';
+import { maskedPath, panelLogin } from '#usher/domain';
 import { isPlain, Places } from './place.js';
 import { PathPatterns } from './path-patterns.js';
 
 const USUAL = configSchema.parse({ edges: { any: {} } }).edges['any']!.forward.paths;
 const usual = new Places(USUAL);
+/** As docs/dialects/forward.md has them. */
+const documented = new Places(documentedForPanels());
 
 describe('by the usual patterns', () => {
   it.each([
@@ -88,6 +92,69 @@ describe('patterns of one’s own', () => {
     [['/x{channel}y/**'], '/xay/1', 'a', '/xa'],
   ])('%j in %s', (patterns, path, channel, part) => {
     expect(new Places(patterns).of(path)).toEqual({ channel, path: part, isFound: true });
+  });
+
+  describe('of an Xtream panel, where none fits: nobody’s password is in the channel', () => {
+    const panel = new Places(['/live/*/*/{channel}.ts']);
+    it.each([
+      ['/live/anna/secret/12.m3u8', '/live/anna/***', '/live/anna/secret'],
+      ['/live/anna/secret/12', '/live/anna/***', '/live/anna/secret'],
+      ['/live/anna/secret/x/y.m3u8', '/live/anna/***/x', '/live/anna/secret/x'],
+      ['/movie/anna/secret/1.mp4', '/movie/anna/***', '/movie/anna/secret'],
+      ['/series/anna/secret/1.mkv', '/series/anna/***', '/series/anna/secret'],
+      [
+        '/timeshift/anna/secret/60/2026-01-01:10-00/12.ts',
+        '/timeshift/anna/***/60/2026-01-01:10-00',
+        '/timeshift/anna/secret/60/2026-01-01:10-00',
+      ],
+      ['/hls/anna/secret/12', '/hls/anna/***', '/hls/anna/secret'],
+      ['/anna/secret/12.ts', '/anna/***', '/anna/secret'],
+      ['/live/anna/s%65cret/12.m3u8', '/live/anna/***', '/live/anna/secret'],
+    ])('%s', (path, channel, folder) => {
+      const place = panel.of(path)!;
+      expect(place).toEqual({ channel, path: folder, isFound: false, login: path.replace('%65', 'e') });
+      expect(panelLogin({ path: place.login!, query: '' })).toEqual({ user: 'anna', password: 'secret' });
+      expect(maskedPath(place.login!)).not.toContain('secret');
+    });
+
+    it('nor in the path, where no login is read out of it', () => {
+      expect(panel.of('/anna/secret/logo.png')).toEqual({
+        channel: '/anna/***',
+        path: '/anna/secret',
+        isFound: false,
+        login: '/anna/***',
+      });
+    });
+
+    it('other folders are their own channels', () => {
+      expect(panel.of('/vod/a.mp4')).toEqual({ channel: '/vod', path: '/vod', isFound: false });
+      expect(new Places(['/play/{channel}/**']).of('/live/tv/a001/1.ts')).toEqual({
+        channel: '/live/tv/a001',
+        path: '/live/tv/a001',
+        isFound: false,
+      });
+    });
+  });
+
+  it.each([
+    ['/live/anna/secret/12.ts', '12', '/live/anna/secret/12'],
+    ['/live/anna/secret/12.m3u8', '12', '/live/anna/secret/12'],
+    ['/live/anna/secret/12_345.ts', '12', '/live/anna/secret/12'],
+    ['/live/anna/secret/12', '12', '/live/anna/secret/12'],
+    ['/hls/anna/secret/12/0123456789abcdef0123456789abcdef/12_345.ts', '12', '/hls/anna/secret/12'],
+    ['/movie/anna/secret/7.mp4', '7', '/movie/anna/secret/7'],
+    ['/series/anna/secret/8.mkv', '8', '/series/anna/secret/8'],
+    [
+      '/timeshift/anna/secret/60/2026-01-01:10-00/12.ts',
+      '12',
+      '/timeshift/anna/secret/60/2026-01-01:10-00/12',
+    ],
+    ['/anna/secret/12.ts', '12', '/anna/secret/12'],
+    ['/anna/secret/12', '12', '/anna/secret/12'],
+  ])('as documented for Xtream panels %s is of channel %s', (path, channel, part) => {
+    expect(documented.of(path)).toEqual({ channel, path: part, isFound: true });
+    expect(panelLogin({ path: part, query: '' })).toEqual({ user: 'anna', password: 'secret' });
+    expect(maskedPath(part)).not.toContain('secret');
   });
 
   it.each([
@@ -237,3 +304,10 @@ describe('whatever a viewer asks for', () => {
     );
   });
 });
+
+/** The list below `edges:` in the part about Xtream panels. */
+function documentedForPanels(): string[] {
+  const page = readFileSync('docs/dialects/forward.md', 'utf8');
+  const [, list = ''] = /### Xtream panels[\s\S]*?paths:\n((?: +- .*\n)+)/.exec(page) ?? [];
+  return Array.from(list.matchAll(/'([^']+)'/g), ([, pattern = '']) => pattern);
+}

@@ -1,3 +1,4 @@
+import { maskedPath } from '#usher/domain';
 import { PathPatterns } from './path-patterns.js';
 
 /** Where a request leads: which channel, by which part of its path. Byte strings. */
@@ -7,6 +8,8 @@ export interface Place {
   readonly path: string;
   /** False: no pattern fits, and its folder stands in for the channel. */
   readonly isFound: boolean;
+  /** The whole of it, where what a panel asks for may stand in the folder's name: `path` names the place, and is a secret. */
+  readonly login?: string;
 }
 
 const MAX_CHANNEL = 256;
@@ -31,12 +34,20 @@ export function isPlain(path: string): boolean {
   return true;
 }
 
+/** User and password of an Xtream panel's players stand before the channel. */
+const LOGIN = /\/\*\/\*\/.*\{channel\}/;
+/** A stream in a folder: of what stands before one a panel's players write their password into. */
+const STREAM = '/1';
+
 /** Reads paths: which servers could read in two ways, so that they lead to two channels, lead nowhere. */
 export class Places {
+  /** There are players of an Xtream panel, whose logins stand in their paths. */
+  readonly hasLogins: boolean;
   private readonly patterns: PathPatterns;
 
   constructor(patterns: readonly string[]) {
     this.patterns = new PathPatterns(patterns);
+    this.hasLogins = patterns.some((pattern) => LOGIN.test(pattern));
   }
 
   /** Undefined: no server of good faith is asked so. */
@@ -68,10 +79,22 @@ export class Places {
   }
 
   private ofPlain(path: string): Place | undefined {
-    const isFound = this.find(path);
-    const to = isFound ? this.to : folderEnd(path);
-    const channel = isFound ? path.slice(this.from, to) : path.slice(0, to);
-    return channel.length > MAX_CHANNEL ? undefined : { channel, path: path.slice(0, to), isFound };
+    if (!this.find(path)) return this.folderOf(path);
+    const channel = path.slice(this.from, this.to);
+    return channel.length > MAX_CHANNEL
+      ? undefined
+      : { channel, path: path.slice(0, this.to), isFound: true };
+  }
+
+  /** The same for all of its files. A channel is told, logged and written down: nobody's password is in it. */
+  private folderOf(path: string): Place | undefined {
+    const folder = path.slice(0, folderEnd(path));
+    if (folder.length > MAX_CHANNEL) return undefined;
+    const channel = this.hasLogins ? maskedPath(folder + STREAM).slice(0, -STREAM.length) : folder;
+    if (channel === folder) return { channel, path: folder, isFound: false };
+    // Whoever shows a path masks it as we do: what does not look like a login there has none for a panel either.
+    const login = maskedPath(path) === path ? channel : path;
+    return { channel, path: folder, isFound: false, login };
   }
 }
 
