@@ -25,6 +25,12 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, string>>>
     path: '/play/a001/index.m3u8',
     dialect: 'astra',
   },
+  'session.updated': {
+    changed: 'state,source',
+    stateBefore: 'on-trust',
+    sourceBefore: 'fail-open',
+    ...session,
+  },
   'session.closed': {
     reason: 'closed-by-edge',
     ...session,

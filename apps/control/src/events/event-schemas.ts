@@ -113,6 +113,19 @@ export const EVENTS: Readonly<Record<string, Description>> = {
       dialect: text.optional(),
     },
   },
+  'session.updated': {
+    about:
+      'A session goes on otherwise than before: another state, source, presence or user (`changed` says which). Not told at signs of life.',
+    session: true,
+    facts: {
+      changed: text.describe('state, source, user, presence: those that changed, with commas between.'),
+      stateBefore: text.optional().describe('Where it changed; likewise below.'),
+      sourceBefore: text.optional(),
+      presenceBefore: text.optional(),
+      ...sessionFacts,
+      name: text.optional().describe('What is shown for the user, where it is not the user.'),
+    },
+  },
   'session.closed': {
     about:
       'A session ended: `idle`, `expired`, `replaced` (its id came back with another viewer or channel), `evicted`, `kicked`, `closed-by-edge`, `edge-restarted`, `denied-on-recheck`, `recycled`.',

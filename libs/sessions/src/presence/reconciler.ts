@@ -1,6 +1,7 @@
 import type { Clock, CloseReason, Session } from '#usher/domain';
 import { aliveKey } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
+import { KEPT } from '../events/event-writer.js';
 import { listSessions } from '../listing/list-sessions.js';
 import type { RedisSessionRegistry } from '../registry/redis-session-registry.js';
 import { restartedAt } from '../registry/restarts.js';
@@ -23,6 +24,8 @@ export interface ReconcilerOptions {
   readonly life: number;
   /** The same of one that asks by itself, ms: who is listed and has gone is not closed by a list. Default `life`. */
   readonly seenLifeOf?: (edge: string) => number;
+  /** Events kept in each shard's stream, about. Default 10,000. */
+  readonly eventsKept?: number;
 }
 
 /** What one list said. `byId`, `byFacts`: what worked to recognize ours. */
@@ -93,12 +96,13 @@ export class Reconciler {
   }
 
   async #keepAlive(sessions: readonly Session[], now: number): Promise<void> {
-    const { life, seenLifeOf = () => life } = this.options;
+    const { life, seenLifeOf = () => life, eventsKept = KEPT } = this.options;
     for (const [shard, group] of this.#byShard(sessions)) {
       for (let from = 0; from < group.length; from += TOUCHED_AT_ONCE) {
         const batch = group.slice(from, from + TOUCHED_AT_ONCE);
         const assumed = batch.filter((session) => session.presence === 'assumed').map(memberOf);
-        if (assumed.length > 0) await this.redis.run(MARK, [aliveKey(shard)], assumed, PATIENCE);
+        if (assumed.length > 0)
+          await this.redis.run(MARK, [aliveKey(shard)], [eventsKept, ...assumed], PATIENCE);
         const signs = batch.map((session) => ({
           name: session,
           aliveUntil: now + (session.presence === 'seen' ? seenLifeOf(session.edge) : life),

@@ -1,5 +1,6 @@
 import { aliveKey, userKey } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
+import { KEPT } from '../events/event-writer.js';
 import { boundUser, userShardOf } from '../registry/session-names.js';
 import { sessionScript } from '../registry/session-script.js';
 
@@ -23,6 +24,8 @@ export interface RefreshOptions {
   readonly shards: number;
   /** The backends with `credential: reusable`. */
   readonly reusable: readonly string[];
+  /** Events kept in each shard's stream, about. Default 10,000. */
+  readonly eventsKept?: number;
 }
 
 /**
@@ -33,7 +36,7 @@ export async function refreshUser(
   redis: RedisClient,
   namespace: string,
   user: string,
-  { shards, reusable }: RefreshOptions,
+  { shards, reusable, eventsKept = KEPT }: RefreshOptions,
 ): Promise<readonly RefreshedSession[]> {
   const shard = userShardOf(namespace, user, shards);
   const keys = [
@@ -41,7 +44,9 @@ export async function refreshUser(
     userKey(shard, namespace, boundUser(namespace, user)),
     `usher:due:{${shard}}`,
   ];
-  const reply = (await redis.run(REFRESH, keys, [MOST, ...reusable], TIMEOUT)) as (string | number)[];
+  const reply = (await redis.run(REFRESH, keys, [MOST, eventsKept, ...reusable], TIMEOUT)) as (
+    string | number
+  )[];
   const sessions: RefreshedSession[] = [];
   for (let i = 0; i + 2 < reply.length; i += 3) {
     const [backend = '', viewerKey = '', again] = reply.slice(i, i + 3);

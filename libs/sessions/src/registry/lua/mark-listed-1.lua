@@ -1,24 +1,28 @@
 --[[
-  Their edge lists them: sessions whose life was only assumed have presence `listed` from now on.
+  Their edge lists them: sessions whose life was only assumed have presence `listed` from now on (session.updated).
 
   KEYS  1 usher:alive:{07}
-  ARGV  1 … members (at most 500)
+  ARGV  1 events kept  2 … members (at most 500)
   Returns how many were changed.
 ]]
-local changed = 0
-for _, member in ipairs(ARGV) do
+local changed, now = 0, clusterTime()
+for i = 2, #ARGV do
+  local member = ARGV[i]
   local key = sessionKeyOf(member)
-  local values = redis.pcall('HMGET', key, 'presence', 'user')
-  if values[1] == 'assumed' then
-    redis.call('HSET', key, 'presence', 'listed')
-    count({ presence = 'assumed' }, -1)
-    count({ presence = 'listed' }, 1)
-    if values[2] then
-      local entry = redis.pcall('HGET', userKeyOf(values[2]), member)
+  local hash = tableOf(redis.pcall('HGETALL', key))
+  if hash and hash.presence == 'assumed' then
+    local before = toldOf(hash)
+    hash.presence = 'listed'
+    redis.call('HSET', key, 'presence', hash.presence)
+    count({ presence = before.presence }, -1)
+    count({ presence = hash.presence }, 1)
+    if hash.user then
+      local entry = redis.pcall('HGET', userKeyOf(hash.user), member)
       if type(entry) == 'string' then
-        redis.call('HSET', userKeyOf(values[2]), member, (string.gsub(entry, '|assumed|', '|listed|')))
+        redis.call('HSET', userKeyOf(hash.user), member, (string.gsub(entry, '|assumed|', '|listed|')))
       end
     end
+    tellChange(ARGV[1], member, now, before, hash)
     changed = changed + 1
   end
 end

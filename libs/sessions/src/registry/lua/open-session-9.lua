@@ -1,6 +1,7 @@
 --[[
   Opens a session, or updates it where the same fingerprint is there already. Another fingerprint under that id: the
-  old session is closed as `replaced` first. Idempotent: any repetition, and any order of the opens of one session,
+  old session is closed as `replaced` first. An update that changes state, source, user or presence is told of
+  (session.updated). Idempotent: any repetition, and any order of the opens of one session,
   ends in the same record. What is known never turns worse: an answer on trust does not take back an allow, a missing
   user does not blank a known one, `assumed` does not take back `listed` or `seen`, and fields that another version
   wrote stay. A session that was revoked stays so, once it is over too: what was opened before that comes too late, and
@@ -146,6 +147,7 @@ if not old then
   })
   if isError(told) then return wrongType() end
 end
+if old and isError(tellChange(kept, member, now, old, new)) then return wrongType() end
 if old and (old.user ~= new.user or old.channel ~= new.channel) then unlink(member, old) end
 
 redis.call('HSET', sessionKey, unpack(fields))

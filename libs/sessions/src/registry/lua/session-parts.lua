@@ -87,6 +87,28 @@ local function tell(kept, kind, member, now, facts)
   return redis.pcall('XADD', shardKey('events'), 'MAXLEN', '~', kept, '*', unpack(entry))
 end
 
+-- What of a session is told of when it changes.
+local function toldOf(hash)
+  return { state = hash.state, source = hash.source, user = hash.user, presence = hash.presence }
+end
+
+-- Tells that a session goes on otherwise than before, where one of these facts is another one now. `before`: its hash, or
+-- what `toldOf` said of it. Gives back what Redis says, nothing where nothing is told.
+local function tellChange(kept, member, now, before, after)
+  local changed = {}
+  for _, field in ipairs({ 'state', 'source', 'user', 'presence' }) do
+    if before[field] ~= after[field] then changed[#changed + 1] = field end
+  end
+  if #changed == 0 then return end
+  local function was(field) return before[field] ~= after[field] and before[field] end
+  return tell(kept, 'session.updated', member, now, {
+    'changed', table.concat(changed, ','),
+    'stateBefore', was('state'), 'sourceBefore', was('source'), 'presenceBefore', was('presence'),
+    'user', after.user, 'name', after.name, 'channel', after.channel, 'ip', after.ip, 'backend', after.backend,
+    'source', after.source, 'state', after.state, 'presence', after.presence, 'openedAt', after.openedAt,
+  })
+end
+
 -- Takes a member out of the indexes that its name alone tells.
 local function unlist(member)
   redis.pcall('ZREM', aliveKey, member)
