@@ -202,6 +202,112 @@ describe('the job that reads session lists', () => {
   });
 });
 
+describe('many edges', () => {
+  /** Edges that answer when the test wants it, or never. */
+  function manyEdges(count: number, hangs: (i: number) => boolean = () => false) {
+    const reads: string[] = [];
+    const edges: ListedEdge[] = Array.from({ length: count }, (_, i) => ({
+      name: `astra-${i}`,
+      interval: 30_000,
+      read: () => {
+        reads.push(`astra-${i}`);
+        return hangs(i) ? new Promise(() => undefined) : Promise.resolve([]);
+      },
+    }));
+    return { reads, edges };
+  }
+  /** Reads and nothing more; `random` spreads the first lists. */
+  async function jobOf(edges: readonly ListedEdge[], random = () => 0.5): Promise<ListJob> {
+    const reconciler = {
+      forget: () => undefined,
+      reconcile: async () => ({ listed: 0, ours: 0, byId: 0, byFacts: 0, foreign: 0, closed: 0 }),
+    } as never;
+    const leases = leasesOf('one', EDGE_GROUPS);
+    const job = new ListJob({ redis, clock, random, log: silentLog, reconciler, leases, edges });
+    await leases.renew();
+    return job;
+  }
+  /** All that follows at once has followed. */
+  const turns = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it('are all read that are due, the next one as soon as one is done', async () => {
+    const { reads, edges } = manyEdges(1_000);
+    const job = await jobOf(edges);
+    clock.advance(5_000);
+    await job.look();
+    await job.settled();
+    expect(reads).toHaveLength(1_000);
+    expect(new Set(reads).size).toBe(1_000);
+  });
+
+  it('wait in the order in which they are due', async () => {
+    const { reads, edges } = manyEdges(200);
+    // The last edge is due first.
+    let later = 1;
+    const job = await jobOf(edges, () => (later = Math.max(0, later - 0.005)));
+    clock.advance(5_000);
+    await job.look();
+    await job.settled();
+    expect(reads).toEqual(edges.map(({ name }) => name).reverse());
+  });
+
+  it('that hang keep nobody waiting who answers, and do not all hang at once', async () => {
+    const { reads, edges } = manyEdges(1_200, (i) => i < 1_000);
+    const job = await jobOf(edges);
+    const good = (): number => reads.filter((name) => Number(name.slice(6)) >= 1_000).length;
+    clock.advance(5_000);
+    await job.look();
+    await turns();
+    // By the order of who is due they are behind.
+    expect([reads.length, good()]).toEqual([64, 0]);
+    let looks = 1;
+    for (; good() < 200 && looks < 100; looks += 1) {
+      clock.advance(1_000);
+      await job.look();
+      await turns();
+    }
+    // Each second the places are free again.
+    expect([good(), looks]).toEqual([200, 16]);
+    for (let i = 0; i < 40; i += 1) {
+      clock.advance(1_000);
+      await job.look();
+      await turns();
+    }
+    expect([good(), reads.length - good()]).toEqual([400, 1_000]);
+  });
+
+  it('that did not answer have no more than their own places from then on', async () => {
+    let settle: (() => void)[] = [];
+    const { edges } = manyEdges(1);
+    const asked: number[] = [];
+    const all = Array.from({ length: 300 }, (_, i) => ({
+      ...edges[0]!,
+      name: `astra-${i}`,
+      read: () => {
+        asked.push(i);
+        return new Promise<never>((_, reject) => settle.push(() => reject(new Error('no answer'))));
+      },
+    }));
+    const job = await jobOf(all);
+    const answerNobody = async (): Promise<void> => {
+      await job.look();
+      await turns();
+      clock.advance(1_000);
+      settle.splice(0).forEach((end) => end());
+      await turns();
+    };
+    clock.advance(4_000);
+    for (let i = 0; i < 6; i += 1) await answerNobody();
+    expect(new Set(asked).size).toBe(300);
+    asked.length = 0;
+    settle = [];
+    clock.advance(60_000);
+    await job.look();
+    await turns();
+    expect(asked).toHaveLength(128);
+  });
+});
+
 describe('the sweep', () => {
   it('closes what is over in all shards, each shard in one process only', async () => {
     const all = Array.from({ length: 30 }, (_, i) => aSession({ sessionId: String(i), user: `u${i}` }));
