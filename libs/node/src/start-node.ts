@@ -263,6 +263,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
       holds.stop();
       switches.stop();
       canaries.stop();
+      await closings.flush();
       await membership.leave();
       await Promise.all([bus.close(), rules.close()]);
       await Promise.all([...adapters.values()].map((adapter) => adapter.close()));
