@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClosedLoop } from './load-job.js';
-import type { Run } from './run-load.js';
+import type { Run } from './run.js';
 
 /** Resolves when the time is over, or when each of the viewers has asked once. */
 export async function closedLoop(

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.js';
 import type { OpenLoop } from './load-job.js';
-import type { Run } from './run-load.js';
+import type { Run } from './run.js';
 
 /**
  * Timers are not to be trusted below some milliseconds, and turning round until a check is due would take a whole core

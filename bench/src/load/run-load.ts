@@ -4,25 +4,13 @@ import { Connection } from './connection.js';
 import type { LoadJob, LoadReport } from './load-job.js';
 import { closedLoop } from './closed-loop.js';
 import { openLoop } from './open-loop.js';
+import type { Run } from './run.js';
 import { checkOf } from './viewers.js';
 
 /** More viewers than this are written as they ask, fewer in advance. */
 const PREPARED = 20_000;
 /** What is not answered so long after the end fails the run, ms. */
 const PATIENCE = 10_000;
-
-/** What a loop needs of a run, and what it tells. */
-export interface Run {
-  readonly connections: readonly Connection[];
-  /** Puts the next viewer's check on the connection; `since`: when it was due, ms. */
-  send(connection: Connection, since: number): void;
-  /** The measured time begins. */
-  begin(): void;
-  /** The measured time ends before all are answered. A loop that does not say so is measured until they are. */
-  end(): void;
-  /** The loop's own part in an answer: what to do with a free connection. */
-  onFree: (connection: Connection) => void;
-}
 
 /** Runs one job to its end. Rejects when a connection breaks or an answer does not come. */
 export async function runLoad(job: LoadJob): Promise<LoadReport> {
