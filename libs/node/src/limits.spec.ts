@@ -140,7 +140,8 @@ describe('a gateway that asks for a place', () => {
     expect(await limits.admit(newcomer())).toBe('admitted');
     expect(limits.counts.enforce.unchecked).toBe(1);
     beLate(false);
-    await eventually(async () => expect(await limits.admit(box)).toBe('over'));
+    await eventually(async () => expect(await redis.call('KEYS', ['usher:slots:*'])).toHaveLength(1));
+    expect(await limits.admit(box)).toBe('over');
   });
 
   it('gives back what a Redis lost: who watches counts again', async () => {
