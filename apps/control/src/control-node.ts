@@ -20,6 +20,7 @@ export type ControlNode = Pick<
   | 'switches'
   | 'canaries'
   | 'refresh'
+  | 'news'
   | 'denyViewer'
   | 'sealer'
   | 'bus'

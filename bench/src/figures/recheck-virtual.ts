@@ -144,6 +144,7 @@ async function run(redis: RedisClient, count: number): Promise<Run> {
     ask,
     unseal: (session, sealed) => openRenewal(sealer, session, sealed),
     isSuspicious: () => false,
+    isRefreshed: () => false,
     pace: () => PACE,
     grace: 60_000,
     clock,

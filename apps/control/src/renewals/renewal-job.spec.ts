@@ -10,10 +10,13 @@ import { openRenewal, renewals } from '#usher/node';
 import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
 import { RedisSessionRegistry, RenewalStore } from '#usher/sessions';
 import { eventually, startRedis, type RedisProcess } from '#usher/testing';
+import { RefreshedUsers } from './refreshed-users.js';
 import { RenewalJob } from './renewal-job.js';
 import { widthsOf } from './renewals.js';
 
-const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+/** Passed at once, ms. */
+let passed = 0;
+const clock: Clock = { now: () => Date.now() + passed, monotonic: () => performance.now() + passed };
 const sealer = createSealer(['a secret of these tests']);
 const identity = { fingerprint: 'f'.repeat(26), viewerKey: 'v'.repeat(26) };
 const QUERY = 'token=reusable-1';
@@ -32,6 +35,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
+  passed = 0;
   await redis.call('FLUSHALL', []);
 });
 
@@ -75,6 +79,8 @@ function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
   const asked: Question[] = [];
   const revoked: string[] = [];
   const suspicious = new Set<string>();
+  const refused = new Set<string>();
+  const refreshed = new RefreshedUsers(clock);
   const widths = new Map([['portal', 1_000]]);
   let answered: Promise<unknown> = Promise.resolve();
   const job = new RenewalJob({
@@ -86,10 +92,12 @@ function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
       asked.push(question);
       if (asked.length <= breaks) throw new Error('no reply from Redis');
       if (question.target === 'portal') await answered;
-      const said = { backend: 'portal', status: 200, tookMs: 1, kind: answer, reason: `backend-${answer}ed` };
+      const kind = refused.has(question.check.sessionId) ? 'deny' : answer;
+      const said = { backend: 'portal', status: 200, tookMs: 1, kind, reason: `backend-${kind}ed` };
       return answer === 'nobody' ? undefined : (said as BackendAnswer);
     },
     isSuspicious: () => suspicious.has('portal'),
+    isRefreshed: (session) => refreshed.has(session),
     unseal: (session, sealed) => openRenewal(sealer, session, sealed),
     pace: () => pace,
     widths: () => widths,
@@ -100,7 +108,8 @@ function world(answer: 'allow' | 'deny' | 'nobody', pace = 1_000, breaks = 0) {
   });
   /** The portal answers nothing until then. */
   const answersAfter = (then: Promise<unknown>): void => void (answered = then);
-  return { job, asked, revoked, suspicious, widths, answersAfter };
+  const refuse = (sessionId: string): void => void refused.add(sessionId);
+  return { job, asked, revoked, suspicious, widths, answersAfter, refuse, refreshed };
 }
 
 /** As a worker does that has the backend's allow. */
@@ -120,6 +129,15 @@ async function keep(session: Session, credential: 'once' | 'reusable' = 'reusabl
   await registry.open(session);
   notes.keep(checkOf(session.sessionId), identity, session);
   await Promise.all(kept);
+}
+
+/** Of different users, due at once. */
+async function keepMany(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) {
+    const session = sessionOf(`d${i}`, { user: `user-${i}`, authorizedUntil: clock.now() + 50 });
+    await keep(session);
+    await store.again(registry.shardOf(session), session, 1);
+  }
 }
 
 /** By Redis' clock. */
@@ -170,9 +188,15 @@ describe('a session whose credential may be used again', () => {
     expect(asked[0]!.renews).toEqual({ openedAt, aliveUntil });
   });
 
-  it('ends where the backend refuses it now', async () => {
+  it('ends where the backend goes on refusing it, and not by its first word', async () => {
     const { job, revoked } = world('deny');
     await keep(sessionOf('1'));
+    await makeDue('1');
+    await job.round();
+    expect(revoked).toEqual([]);
+    expect((await due('1')) - Date.now()).toBeGreaterThan(50_000);
+    expect(job.counts).toMatchObject({ denied: 0, held: 1 });
+    passed = 600_000;
     await makeDue('1');
     await job.round();
     expect(revoked).toEqual(['1 denied-on-recheck']);
@@ -180,16 +204,47 @@ describe('a session whose credential may be used again', () => {
     expect(await redis.call('KEYS', ['usher:due:*'])).toEqual([]);
   });
 
-  it('is not cut by a portal that denies everybody: only the first are believed', async () => {
-    const { job, revoked } = world('deny');
-    for (let i = 0; i < 60; i += 1) {
-      const session = sessionOf(`d${i}`, { user: `user-${i}` });
-      await keep(session);
-      await store.again(registry.shardOf(session), session, 1);
-    }
+  it('ends by the first word where an operator had its user asked about again', async () => {
+    const { job, revoked, suspicious, refreshed } = world('deny');
+    refreshed.note({ namespace: 'portal', user: 'anna', at: clock.now() });
+    await keepMany(1);
+    await keep(sessionOf('1'));
+    await makeDue('1');
+    suspicious.add('portal');
     await job.round();
-    expect(revoked).toHaveLength(19);
-    expect(job.counts).toMatchObject({ denied: 19, unavailable: 41 });
+    expect(revoked).toEqual([]);
+    suspicious.clear();
+    await makeDue('1');
+    await job.round();
+    expect(revoked).toEqual(['1 denied-on-recheck']);
+    passed = 600_001;
+    await keep(sessionOf('2', { authorizedUntil: clock.now() + 50 }));
+    await makeDue('2');
+    await job.round();
+    expect(revoked).toHaveLength(1);
+  });
+
+  it('ends by the second word of a backend that allows the others', async () => {
+    const { job, revoked, refuse } = world('allow');
+    refuse('d5');
+    await keepMany(60);
+    await job.round();
+    expect(revoked).toEqual([]);
+    await keepMany(60);
+    await job.round();
+    expect(revoked).toEqual(['d5 denied-on-recheck']);
+    expect(job.counts).toMatchObject({ renewed: 118, denied: 1, held: 1 });
+  });
+
+  it('is not cut by a portal that denies everybody, not even the first of them, and plays on as unconfirmed', async () => {
+    const { job, revoked } = world('deny');
+    for (let round = 0; round < 3; round += 1) {
+      await keepMany(60);
+      await job.round();
+      passed += 600_000;
+    }
+    expect(revoked).toEqual([]);
+    expect(job.counts).toMatchObject({ denied: 0, held: 180 });
   });
 
   it('is not cut by a backend that is suspicious', async () => {

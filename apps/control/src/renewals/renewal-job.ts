@@ -18,6 +18,8 @@ import { DenialBrake } from './denial-brake.js';
 const EVERY = 1_000;
 /** Nobody waits at a player: a question may take so long, ms. */
 const PATIENCE = 5_000;
+/** Where hardly anybody is asked about, who is refused is believed to be after so many times the grace. */
+const HELD_GRACES = 10;
 
 export interface RenewalJobParts {
   readonly store: Pick<RenewalStore, 'take' | 'again' | 'drop'>;
@@ -31,6 +33,8 @@ export interface RenewalJobParts {
   readonly unseal: (session: Session, sealed: string) => Renewal | undefined;
   /** Its answers are unlike its usual ones, or its canaries are wrong. */
   readonly isSuspicious: (backend: string) => boolean;
+  /** An operator has just had its user asked about again: he knows why, and a denial need not be repeated. */
+  readonly isRefreshed: (session: Session) => boolean;
   /** Questions a second that are this process's part. */
   readonly pace: () => number;
   /** Questions that may be under way at once from this process, by backend; the others’ credentials are good once. */
@@ -47,17 +51,20 @@ export interface RenewalJobParts {
 export interface RenewalCounts {
   renewed: number;
   denied: number;
+  /** Refused, and not cut by that yet. */
+  held: number;
   unavailable: number;
   gone: number;
 }
 
 /**
  * Asks again about sessions before their time is up, where the credential may be used again: paced, and behind the first
- * checks. A denial ends the session, unless the backend denies too many; what cannot be asked is extended as `unconfirmed`: no clock of ours cuts a viewer.
+ * checks. A denial ends the session when it comes again and the backend is itself; until then, and where it cannot be asked,
+ * the session is extended as `unconfirmed` and asked about again: no clock of ours cuts a viewer.
  */
 export class RenewalJob {
-  readonly counts: RenewalCounts = { renewed: 0, denied: 0, unavailable: 0, gone: 0 };
-  readonly #brake = new DenialBrake();
+  readonly counts: RenewalCounts = { renewed: 0, denied: 0, held: 0, unavailable: 0, gone: 0 };
+  readonly #brake: DenialBrake;
   readonly #doubted = new Set<string>();
   readonly #ended = new AbortController();
   /** By backend: the questions that wait for an answer. */
@@ -76,6 +83,7 @@ export class RenewalJob {
   constructor(private readonly parts: RenewalJobParts) {
     // As many as wait for their turn: they are bounded by the widths.
     setMaxListeners(0, this.#ended.signal);
+    this.#brake = new DenialBrake(parts.grace * HELD_GRACES);
   }
 
   start(): void {
@@ -169,16 +177,13 @@ export class RenewalJob {
     if (asked === 'full') return this.#putBack(shard, name);
     if (asked === 'ended') return;
     const { answer } = asked;
-    const isDenied = answer?.kind === 'deny' && answer.reason !== 'group-partial';
-    const isDoubted = this.#isDoubted(session.backend, answer, isDenied);
-    if (answer?.kind === 'allow') {
-      // The worker opened it anew, and keeps its question until the next time.
-      this.counts.renewed += 1;
-    } else if (isDenied && !isDoubted) {
-      this.counts.denied += 1;
-      await revoke(session, 'denied-on-recheck');
-      await store.drop(shard, name);
-    } else await this.#extend(shard, session);
+    const word = this.#judge(session, answer);
+    this.counts[word] += 1;
+    // Where it is renewed the worker opened it anew, and keeps its question until the next time.
+    if (word === 'renewed') return;
+    if (word !== 'denied') return this.#extend(shard, session);
+    await revoke(session, 'denied-on-recheck');
+    await store.drop(shard, name);
   }
 
   #isFull(backend: string): boolean {
@@ -212,21 +217,37 @@ export class RenewalJob {
     }
   }
 
-  /** A backend that refuses too many of those whom it allowed, or is suspicious anyhow, cuts nobody. */
-  #isDoubted(backend: string, answer: BackendAnswer | undefined, isDenied: boolean): boolean {
-    if (answer === undefined || answer.kind === 'unavailable') return false;
-    const { isSuspicious, log } = this.parts;
-    const isDoubted = this.#brake.note(backend, isDenied) || isSuspicious(backend);
+  /** What an answer comes to: a backend that refuses too many of those whom it allowed, or is suspicious anyhow, cuts nobody. */
+  #judge(session: Session, answer: BackendAnswer | undefined): 'renewed' | 'denied' | 'held' | 'unavailable' {
+    const { backend } = session;
+    const isAnswered = answer?.kind === 'allow' || answer?.kind === 'deny';
+    // A member of its group that might allow it could not be asked.
+    if (!isAnswered || answer.reason === 'group-partial') return 'unavailable';
+    if (this.parts.isSuspicious(backend)) {
+      this.#doubt(backend, true);
+      return answer.kind === 'allow' ? 'renewed' : 'held';
+    }
+    const { edge, sessionId } = session;
+    const now = this.parts.clock.monotonic();
+    const belief = this.#brake.note(backend, `${edge}/${sessionId}`, answer.kind === 'deny', now);
+    if (belief === undefined) return 'renewed';
+    this.#doubt(backend, belief === 'doubted');
+    const isBelieved = belief === 'believed' || (belief === 'held' && this.parts.isRefreshed(session));
+    return isBelieved ? 'denied' : 'held';
+  }
+
+  #doubt(backend: string, isDoubted: boolean): void {
     if (isDoubted && !this.#doubted.has(backend))
-      log.warn({ backend }, `${backend} refuses too many of those whom it allowed: nobody is cut by that`);
+      this.parts.log.warn(
+        { backend },
+        `${backend} refuses too many of those whom it allowed: nobody is cut by that`,
+      );
     if (isDoubted) this.#doubted.add(backend);
     else this.#doubted.delete(backend);
-    return isDoubted;
   }
 
   async #extend(shard: string, session: Session): Promise<void> {
     const { store, registry, clock, random, grace } = this.parts;
-    this.counts.unavailable += 1;
     const now = clock.now();
     if (session.state === 'active' && session.authorizedUntil <= now)
       await registry.open({ ...session, state: 'unconfirmed' });

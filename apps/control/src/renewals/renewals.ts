@@ -5,6 +5,7 @@ import { RenewalStore } from '#usher/sessions';
 import { askLast } from '../ask-last.js';
 import type { ControlNode } from '../control-node.js';
 import { leasesOf } from '../jobs.js';
+import { RefreshedUsers } from './refreshed-users.js';
 import { RenewalJob } from './renewal-job.js';
 
 /** Of a backend's calls: the rest is left for first checks, which wait for no place. */
@@ -15,10 +16,12 @@ export function renewalJob(
   node: ControlNode,
   revoke: (session: Session, reason: CloseReason) => Promise<unknown>,
 ): RenewalJob {
-  const { redis, registry, clock, random, log, config, sealer, membership, gates } = node;
+  const { redis, registry, clock, random, log, config, sealer, membership, gates, news } = node;
   const controls = (): number =>
     membership.nodes().filter(({ role }) => role.split('+').includes('control')).length;
   const pace = (): number => config.control.renewalsPerSecond / Math.max(1, controls());
+  const refreshed = new RefreshedUsers(clock);
+  news.on('refreshed', (user) => refreshed.note(user));
   return new RenewalJob({
     store: new RenewalStore(redis, clock),
     registry,
@@ -27,6 +30,7 @@ export function renewalJob(
     ask: (question) => askLast(node, question),
     unseal: (session, sealed) => openRenewal(sealer, session, sealed),
     isSuspicious: (backend) => gates.gates.get(backend)?.status().suspicion !== undefined,
+    isRefreshed: (session) => refreshed.has(session),
     pace,
     widths: () => widthsOf(config.backends, pace(), controls()),
     grace: config.gateway.grace,
