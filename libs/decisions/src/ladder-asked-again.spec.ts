@@ -31,12 +31,29 @@ describe('a session of Ministra at an edge that asks again', () => {
     expect(world.told.busQuestions).toHaveLength(1);
     for (let at = 10 * HOUR; at < 24 * HOUR; at += TTL) {
       world.clock.advance(TTL);
-      expect(await ask(world)).toBe('allow denial-stands');
+      expect(await ask(world)).toBe('allow session-extended');
     }
-    // Each of these is a refusal of a known viewer, which a backend is watched for.
-    const again = world.told.busQuestions.length - 1;
-    expect(again).toBeGreaterThanOrEqual(13);
-    expect(again).toBeLessThanOrEqual(14);
+    // Each further one would be a refusal of a known viewer, which a backend is watched for.
+    expect(world.told.busQuestions).toHaveLength(1);
+    expect(world.told.opened.at(-1)).toMatchObject({ sessionId: '42', user: 'anna', state: 'unconfirmed' });
+  });
+
+  it('with a new link is asked about: that is another question', async () => {
+    const world = await opened();
+    world.clock.advance(10 * HOUR + TTL);
+    expect(await ask(world, { query: 'token=456' })).toBe('deny backend-denied');
+    expect(world.told.busQuestions).toHaveLength(2);
+  });
+
+  it('is asked about where its route now names another backend', async () => {
+    const world = await opened();
+    const session = { ...[...world.kept.sessions()][0]!, backend: 'another' };
+    const other = ladderOf({ type: 'ministra' });
+    other.clock.advance(10 * HOUR + TTL);
+    other.said.found = { kind: 'same', session };
+    other.said.answer = deny();
+    await ask(other);
+    expect(other.told.busQuestions).toHaveLength(1);
   });
 
   it('plays on past them through a gateway that knows it from Redis alone', async () => {
@@ -46,7 +63,8 @@ describe('a session of Ministra at an edge that asks again', () => {
     other.clock.advance(10 * HOUR + TTL);
     other.said.found = { kind: 'same', session };
     other.said.answer = deny();
-    expect(await ask(other)).toBe('allow denial-stands');
+    expect(await ask(other)).toBe('allow session-extended');
+    expect(other.told.busQuestions).toEqual([]);
   });
 
   it('left for another channel is another session, which is asked about by itself', async () => {
@@ -91,7 +109,7 @@ describe('a viewer who paused for longer than his session lives', () => {
   it('plays on though the time of his allow is up too', async () => {
     const world = await paused();
     world.clock.advance(10 * HOUR);
-    expect(await ask(world)).toBe('allow denial-stands');
+    expect(await ask(world)).toBe('allow session-extended');
     expect(world.told.opened.at(-1)).toMatchObject({ sessionId: '42', state: 'unconfirmed' });
   });
 

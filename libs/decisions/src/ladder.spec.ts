@@ -11,12 +11,20 @@ describe('a healthy cluster', () => {
   });
 
   it('asks again after 180 s where the edge names no session: its end could not be told', async () => {
-    const world = ladderOf();
+    const world = ladderOf({ credential: 'reusable' });
     await sources(world, { sessionId: '' });
     world.clock.advance(179_000);
     expect(await sources(world, { sessionId: '' })).toBe('allow cache');
     world.clock.advance(2_000);
     expect(await sources(world, { sessionId: '' })).toBe('allow backend');
+  });
+
+  it('does not where its credential may be good for one question', async () => {
+    const world = ladderOf();
+    await sources(world, { sessionId: '' });
+    world.clock.advance(181_000);
+    expect(await sources(world, { sessionId: '' })).toBe('allow session');
+    expect(world.told.busQuestions).toHaveLength(1);
   });
 
   it('shares an answer with another session, which is opened by itself', async () => {

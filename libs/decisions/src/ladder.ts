@@ -262,6 +262,8 @@ export class Ladder {
       const { version } = this.parts.kept;
       return { ...(await this.parts.asker.ask(context, target)), version };
     };
+    const extended = this.parts.verdicts.extended(context);
+    if (extended !== undefined) return extended;
     let flight = await this.parts.flights.share(key, ask);
     // The time of the one who asked was up; there may be some left here.
     if (!flight.leader && isOutOfTime(flight.value)) flight = await this.parts.flights.share(key, ask);

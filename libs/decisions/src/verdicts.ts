@@ -22,11 +22,8 @@ import type { TraitsByBackend } from './traits.js';
 /** What stands in because of us is asked about again soon, ms. */
 const OVERLOAD_KEPT = 5_000;
 
-/**
- * A token that was refused on a repeated question is good once: its session is asked about no sooner than after so long, ms.
- * Each such question is a refusal of a viewer whom the backend knows, and many of them look like a backend in trouble.
- */
-const DENIAL_STANDS = 3_600_000;
+/** A session whose credential is good for one question is looked up no sooner than after so long, ms. */
+const ASKED_ONCE = 3_600_000;
 
 /** Of the users that rules name; no backend has this name. */
 export const RULES_NAMESPACE = '_rules';
@@ -184,6 +181,20 @@ export class Verdicts {
     return { decision, answer, until, standIn: false };
   }
 
+  /**
+   * The time of this session is up, and its backend is asked about a credential once: it goes on, marked so. Another
+   * credential would be another fingerprint, and so no session that was allowed before.
+   */
+  extended(context: CheckContext): Verdict | undefined {
+    const { previous, route } = context;
+    if (previous === undefined || !route.backends.includes(previous.backend)) return undefined;
+    if (this.parts.backends.get(previous.backend)?.credential !== 'once') return undefined;
+    const hold = this.holdOn(previous);
+    return hold?.effect === 'pass'
+      ? this.held(context, hold)
+      : this.unconfirmed(context, previous, 'session-extended');
+  }
+
   /** A one-shot token that is refused on a repeated question says nothing about a session that it opened. */
   previousStands(context: CheckContext, answer: DenyAnswer): Verdict | undefined {
     const { previous } = context;
@@ -194,17 +205,26 @@ export class Verdicts {
     const { backends } = this.parts;
     const granter = backends.get(previous.backend) ?? backends.get(answer.backend);
     if (granter?.credential !== 'once') return undefined;
+    return { ...this.unconfirmed(context, previous, 'denial-stands'), answer };
+  }
+
+  /** Our clock never cuts a viewer. */
+  private unconfirmed(
+    context: CheckContext,
+    previous: Session,
+    reason: 'session-extended' | 'denial-stands',
+  ): Verdict {
     const session: Session = { ...this.alive(previous), state: 'unconfirmed' };
-    const stands = this.stillAllowed(context, session, 'denial-stands');
+    const stands = this.stillAllowed(context, session, reason);
     if (stands.decision.allow) this.register(session);
-    return { ...stands, answer };
+    return stands;
   }
 
   /** An allow that was given earlier, here or elsewhere. */
   stillAllowed(
     context: CheckContext,
     session: Session,
-    reason: 'session-known' | 'denial-stands' = 'session-known',
+    reason: 'session-known' | 'session-extended' | 'denial-stands' = 'session-known',
   ): Verdict {
     const refused = this.refusal(context, session, true);
     if (refused !== undefined) return refused;
@@ -218,7 +238,7 @@ export class Verdicts {
     };
     this.parts.renewals.hold?.(context.check, context.identity, session);
     const { clock, times } = this.parts;
-    const longer = reason === 'denial-stands' ? Math.max(times.grace, DENIAL_STANDS) : times.grace;
+    const longer = reason === 'session-known' ? times.grace : Math.max(times.grace, ASKED_ONCE);
     const extended = clock.monotonic() + longer;
     const until = session.state === 'unconfirmed' ? extended : this.monotonicUntil(session);
     return { decision, until, standIn: false, session };

@@ -36,6 +36,8 @@ export const REASONS = {
   'answer-shared': 'The same question was answered a moment ago.',
   'denial-stands':
     'A token that was good once was refused on a repeated question: the session was already allowed.',
+  'session-extended':
+    'This session was allowed earlier, and its credential is good for one question: it plays on unasked.',
   'stale-grant': 'The backend cannot be asked; this credential was allowed earlier and its time still runs.',
   'known-viewer': 'The backend cannot be asked; it allowed this viewer within the last day.',
   'on-trust': 'The backend cannot be asked: let in on trust.',

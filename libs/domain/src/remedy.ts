@@ -44,6 +44,8 @@ export const REMEDIES: Readonly<Record<ReasonCode, string>> = {
   'answer-shared': 'Nothing. gateway.answerTtl says how long answers are shared.',
   'denial-stands':
     'Nothing: one-shot tokens do that. Where a token may be asked about again, set credential: reusable, and the denial counts.',
+  'session-extended':
+    'Nothing: one-shot tokens do that. Where a token may be asked about again, set credential: reusable.',
   'stale-grant': 'Look at the backend: it cannot be asked. This viewer has a right to watch.',
   'known-viewer': 'Look at the backend: it cannot be asked. This viewer had a right to watch lately.',
   'on-trust':
