@@ -143,6 +143,42 @@ it('writes back a session that its edge asks about, however long ago it was open
   );
 });
 
+describe('a session whose opening was lost', () => {
+  /** As the ladder does after an allow that a worker was to write down. */
+  function opened(session: Session): void {
+    keep(session);
+    kept.noteKept(kept.find(`${session.edge}/${session.sessionId}`, session.fingerprint)!);
+  }
+
+  it('is opened by the gateway that let it in, though nobody asks about it again', async () => {
+    const session = sessionOf();
+    opened(session);
+    await care.close();
+    await eventually(async () => expect(await registry.read(session)).toMatchObject({ user: 'anna' }));
+    const key = `usher:session:{${registry.shardOf(session)}}:astra-1:42`;
+    expect(await redis.call('HGET', [key, 'checks'])).toBeNull();
+  });
+
+  it('is not, where it ended before that was noticed', async () => {
+    const [ended, other] = [sessionOf(), sessionOf({ sessionId: 'other' })];
+    for (const session of [ended, other]) opened(session);
+    tell.get('closed')!([ended]);
+    await care.close();
+    await eventually(async () => (await registry.read(other)) !== undefined);
+    expect(await registry.read(ended)).toBeUndefined();
+  });
+
+  it('is told of once: then it is as any other', async () => {
+    const session = sessionOf();
+    opened(session);
+    expect(kept.takeSeen(sessionLife(config))).toMatchObject([{ session: { sessionId: '42' }, checks: 0 }]);
+    expect(kept.takeSeen(sessionLife(config))).toEqual([]);
+    seen(session);
+    seen(session);
+    expect(kept.takeSeen(sessionLife(config))).toMatchObject([{ checks: 2 }]);
+  });
+});
+
 describe('a session that is seen', () => {
   it('lives by a life of its own after it was asked about, and one that is assumed by another', async () => {
     const opened = { openedAt: clock.now() - HOUR, aliveUntil: clock.now() + MINUTE };

@@ -10,9 +10,11 @@ import { switchedBackends } from './switched-backends.js';
 const FLUSH_EVERY = 10_000;
 /** Redis may have been away for some time before that was noticed, ms. */
 const UNNOTICED = 5_000;
-/** Known viewers, or questions, that are offered back at once, and the pause after them, ms: 2,000 a second. */
+/** Sessions, known viewers, or questions, that are offered back at once, and the pause after them, ms: 2,000 a second. */
 const OFFERED = 50;
 const OFFER_PAUSE = 25;
+/** What a gateway that ends finds missing at the last moment is written back within it, ms. */
+const LAST_WRITES = 1_000;
 
 /** What the gateway holds. */
 export interface Held {
@@ -36,9 +38,12 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
   const { redis, registry, clock, config, log, news } = node;
   const ended = new AbortController();
   const { signal } = ended;
+  let writing = Promise.resolve();
   const signs = new SignsOfLife(redis, registry, clock, {
     every: FLUSH_EVERY,
-    onMissing: (names) => writeBack(node, held, names),
+    onMissing: (names) => {
+      writing = writing.then(() => writeBack(node, held, names));
+    },
   });
   const note = setInterval(() => noteSeen(node, held, signs), FLUSH_EVERY).unref();
   let healing = Promise.resolve();
@@ -100,6 +105,7 @@ export function registryCare(node: ClusterNode, held: Held): RegistryCare {
       clearInterval(note);
       noteSeen(node, held, signs);
       await Promise.all([signs.stop(), healing]);
+      await Promise.race([writing, delay(LAST_WRITES, undefined, { ref: false })]);
     },
   };
 }
@@ -115,9 +121,13 @@ function forgetSession({ kept, renewals }: Held, name: SessionName): void {
   renewals.drop(name);
 }
 
-/** Its edge asks about it, so it lives, whatever the registry thinks; but for one that was revoked. */
-function writeBack(node: ClusterNode, held: Held, names: readonly SessionName[]): void {
+/**
+ * Its edge asks about it, or it was opened a moment ago: it lives, whatever the registry thinks; but for one that was
+ * revoked. Paced. Never rejects.
+ */
+async function writeBack(node: ClusterNode, held: Held, names: readonly SessionName[]): Promise<void> {
   const { log, clock } = node;
+  let written = 0;
   for (const { edge, sessionId } of names) {
     const session = held.kept.sessionNamed(edge, sessionId);
     if (session === undefined) continue;
@@ -125,6 +135,8 @@ function writeBack(node: ClusterNode, held: Held, names: readonly SessionName[])
     giveBack(node, held, { ...session, aliveUntil }).catch((error: unknown) =>
       log.debug({ error }, 'a session could not be written back'),
     );
+    written += 1;
+    if (written % OFFERED === 0) await delay(OFFER_PAUSE);
   }
 }
 

@@ -23,6 +23,8 @@ export interface Kept {
   version: number;
   /** How often it was asked about since the last flush: signs of life. */
   checks: number;
+  /** Among what the next flush tells of. */
+  isNoted?: boolean;
   /** Cluster time, ms: until when its last sign of life that was taken lets it live. */
   aliveUntil?: number;
   /** Its session went idle: it counts for nobody who watches. */
@@ -117,8 +119,14 @@ export class KeptDecisions {
   /** Notes a sign of life. Allocates at most once between two flushes. */
   note(kept: Kept): void {
     if (kept.session === undefined) return;
-    if (kept.checks === 0) this.seen.push(kept);
+    if (kept.isNoted !== true) this.noteKept(kept);
     kept.checks += 1;
+  }
+
+  /** It is told of with the next flush though nobody asks about it again: a registry that lacks it says so. */
+  noteKept(kept: Kept): void {
+    kept.isNoted = true;
+    this.seen.push(kept);
   }
 
   /** The sessions seen since the last call, how often, and until when each lives by that. */
@@ -129,6 +137,7 @@ export class KeptDecisions {
       const session = kept.session!;
       const aliveUntil = now + lifeOf(session.edge, session.presence);
       kept.checks = 0;
+      kept.isNoted = false;
       kept.aliveUntil = aliveUntil;
       return { session, checks, aliveUntil };
     });

@@ -171,8 +171,13 @@ export class Ladder {
       generation: hasEnded ? UNCHECKED : (context.generation ?? UNCHECKED),
       version: context.version ?? 0,
       checks: 0,
+      isNoted: false,
     };
-    if (session !== undefined) kept.keep(mine);
+    if (session !== undefined) {
+      kept.keep(mine);
+      // Whoever was to open it may have died over it, and an edge that asks once never asks again.
+      kept.noteKept(mine);
+    }
     // Who found it elsewhere asked about it once more.
     if (decision.source === 'session') kept.note(mine);
     return { decision, answer, kept: mine };
@@ -257,13 +262,13 @@ export class Ladder {
       const stood = await this.standIn(underSwitch(context, switched), switchedAnswer(target, switched));
       return { ...stood, decision: { ...stood.decision, switched: true } };
     }
+    const extended = this.parts.verdicts.extended(context);
+    if (extended !== undefined) return extended;
     context.unopened = this.parts.limiting?.mayRefuse(context.route);
     const ask = async (): Promise<Asking> => {
       const { version } = this.parts.kept;
       return { ...(await this.parts.asker.ask(context, target)), version };
     };
-    const extended = this.parts.verdicts.extended(context);
-    if (extended !== undefined) return extended;
     let flight = await this.parts.flights.share(key, ask);
     // The time of the one who asked was up; there may be some left here.
     if (!flight.leader && isOutOfTime(flight.value)) flight = await this.parts.flights.share(key, ask);
