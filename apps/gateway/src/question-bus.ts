@@ -1,4 +1,3 @@
-import { MAX_WAIT } from '#usher/backends';
 import type { Outcome } from '#usher/bus';
 import type { Asked, BackendAnswer, Question, QuestionBus } from '#usher/domain';
 import type { ClusterNode } from '#usher/node';
@@ -7,14 +6,19 @@ import type { ClusterNode } from '#usher/node';
 const TAKEN_WITHIN = 150;
 /** A worker that took it is given so long beyond the call's own time, ms. */
 const BEYOND_CALL = 100;
+/**
+ * A worker that took it and is not heard of for so long is dead, or might as well be, ms: of a deadline of 2 s enough is
+ * left for the direct rung, whenever in its first half second a worker dies.
+ */
+const HEARD_WITHIN = 600;
 
 /** The pattern of checks on the bus; its lanes are backends and groups, so that one hung portal stalls nobody else. */
 export const CHECK_PATTERN = 'check';
 
 /** Asks the workers over the bus. */
 export function questionBus(node: Pick<ClusterNode, 'bus' | 'config' | 'questions'>): QuestionBus {
-  const timeouts = callTimeouts(node);
-  const waits = waitsOf(node);
+  const { backends } = node.config;
+  const mayWait = thoseThatWait(node);
   return {
     ask: (question: Question) =>
       new Promise<Asked>((resolve) => {
@@ -22,8 +26,11 @@ export function questionBus(node: Pick<ClusterNode, 'bus' | 'config' | 'question
           lane: question.target,
           deadlineAt: question.deadline,
           takeWithinMs: TAKEN_WITHIN,
-          replyWithinMs:
-            (timeouts.get(question.target) ?? 0) + (waits.get(question.target) ?? 0) + BEYOND_CALL,
+          heardWithinMs: HEARD_WITHIN,
+          // While it waits in line its worker says so, and has the last word.
+          ...(mayWait.has(question.target)
+            ? {}
+            : { replyWithinMs: (backends[question.target]?.timeout ?? 0) + BEYOND_CALL }),
           // What is only observed goes as it would without us: it waits for no worker's place.
           waitWhileFull: question.unguarded !== true,
         };
@@ -34,26 +41,16 @@ export function questionBus(node: Pick<ClusterNode, 'bus' | 'config' | 'question
   };
 }
 
-/** The longest that a call to a target takes, ms: of a group whose members are asked in order, all of them. */
-function callTimeouts({ config }: Pick<ClusterNode, 'config'>): ReadonlyMap<string, number> {
-  const timeouts = new Map(Object.entries(config.backends).map(([name, { timeout }]) => [name, timeout]));
-  for (const [name, { backends, policy }] of Object.entries(config.groups)) {
-    const members = backends.map((member) => config.backends[member]?.timeout ?? 0);
-    timeouts.set(name, policy === 'first' ? members.reduce((a, b) => a + b, 0) : Math.max(...members));
-  }
-  return timeouts;
-}
-
 /**
- * How long a question may wait at a worker before its call, ms: for the pace, or for a place where several lanes share
- * them. Asked directly meanwhile it would be asked twice, and a one-shot token be spent.
+ * Targets whose questions may wait at a worker before their call: for the pace, or for a place where several lanes share
+ * them. Asked directly meanwhile they would be asked twice, and a one-shot token be spent.
  */
-function waitsOf({ config }: Pick<ClusterNode, 'config'>): ReadonlyMap<string, number> {
-  const grouped = new Set(Object.values(config.groups).flatMap(({ backends }) => backends));
-  const mayWait = (name: string): boolean => grouped.has(name) || config.backends[name]?.pace !== undefined;
-  const waits = new Map(Object.keys(config.backends).map((name) => [name, mayWait(name) ? MAX_WAIT : 0]));
-  for (const name of Object.keys(config.groups)) waits.set(name, MAX_WAIT);
-  return waits;
+function thoseThatWait({ config }: Pick<ClusterNode, 'config'>): ReadonlySet<string> {
+  const grouped = Object.values(config.groups).flatMap(({ backends }) => backends);
+  const paced = Object.entries(config.backends).flatMap(([name, { pace }]) =>
+    pace === undefined ? [] : [name],
+  );
+  return new Set([...Object.keys(config.groups), ...grouped, ...paced]);
 }
 
 function asked(outcome: Outcome): Asked {

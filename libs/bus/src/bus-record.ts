@@ -10,6 +10,11 @@ export interface RequestOptions {
   readonly takeWithinMs?: number;
   /** Once taken, to be answered within this, ms. Default: until the deadline. */
   readonly replyWithinMs?: number;
+  /**
+   * Once taken, its server says so again and again; not heard of within this it is silent, for its server may have died.
+   * Ms. Default: nobody looks. Every server must speak this language.
+   */
+  readonly heardWithinMs?: number;
   /** Not taken in time while heartbeats say that all servers are full: wait on, until the deadline. */
   readonly waitWhileFull?: boolean;
 }

@@ -38,6 +38,8 @@ export interface RequestEnvelope extends Loaded {
   readonly by: number;
   /** Cluster time, ms: nobody waits for the reply after it. */
   readonly until: number;
+  /** Once taken, its asker wants to hear of it within this, again and again until it is answered, ms. */
+  readonly heard?: number;
 }
 
 export interface EventEnvelope extends Loaded {
@@ -55,18 +57,19 @@ export type ReplyRow =
 
 /** All that a server has for one asker in one tick. */
 export interface ReplyEnvelope extends Envelope {
-  /** Requests taken, and not answered in this same entry. */
+  /** Requests taken, and not answered in this same entry; those that want it are told again while they are worked at. */
   readonly taken: readonly number[];
   readonly replies: readonly ReplyRow[];
 }
 
 /** Built by hand, since there is one for every request: half the time of JSON.stringify. */
 export function writeRequest(
-  request: Pick<RequestEnvelope, 'id' | 'from' | 'by' | 'until' | 'meta'>,
+  request: Pick<RequestEnvelope, 'id' | 'from' | 'by' | 'until' | 'heard' | 'meta'>,
   data: EncodedData,
 ): string {
-  const { id, from, by, until, meta } = request;
-  return `{"v":${VERSION},"id":${id},"from":"${from}","by":${by},"until":${until}${tail(meta, data)}`;
+  const { id, from, by, until, heard, meta } = request;
+  const signs = heard === undefined ? '' : `,"heard":${heard}`;
+  return `{"v":${VERSION},"id":${id},"from":"${from}","by":${by},"until":${until}${signs}${tail(meta, data)}`;
 }
 
 export function writeEvent(event: Pick<EventEnvelope, 'event' | 'from' | 'meta'>, data: EncodedData): string {

@@ -6,6 +6,7 @@ import { dataOf, encodeData, isTooNew, readEnvelope, VERSION } from './envelope.
 import type { EncodedData, ReplyKind, RequestEnvelope } from './envelope.js';
 import type { Entry, Lane } from './lane.js';
 import type { ReplyWriter } from './reply-writer.js';
+import { Signs } from './signs.js';
 import { msOf } from './stream-id.js';
 
 export interface HandlingStats {
@@ -35,7 +36,17 @@ const UNKNOWN_ERROR = { status: 'error', message: 'Internal server error' };
 
 /** What a server does with one request: dropped if nobody waits, else "taken", handled, replied to. */
 export class RequestHandling {
-  constructor(private readonly parts: RequestHandlingParts) {}
+  readonly #signs: Signs;
+
+  constructor(private readonly parts: RequestHandlingParts) {
+    // It was added long ago, so that it is told at once.
+    this.#signs = new Signs(({ from, id, until }) => parts.replies.taken(from, id, until, -Infinity));
+  }
+
+  /** Gives no more signs of what is still being handled. */
+  stop(): void {
+    this.#signs.stop();
+  }
 
   start(lane: Lane, [entryId, fields]: Entry): void {
     const { parts } = this;
@@ -51,13 +62,19 @@ export class RequestHandling {
     parts.counted.taken += 1;
     if (lane.free === 0) parts.onFull();
     parts.replies.taken(request.from, request.id, request.until, msOf(entryId));
+    this.#signs.begin(request);
     this.#handle(lane, request, fields).then(
       (result) => this.#finish(lane, request, result),
       (error: unknown) => {
         this.#reply(request, 'error', this.#told(error));
-        parts.onDone(lane);
+        this.#done(lane, request);
       },
     );
+  }
+
+  #done(lane: Lane, request: RequestEnvelope): void {
+    this.#signs.end(request);
+    this.parts.onDone(lane);
   }
 
   async #handle(lane: Lane, request: RequestEnvelope, fields: readonly Buffer[]): Promise<unknown> {
@@ -71,7 +88,7 @@ export class RequestHandling {
   #finish(lane: Lane, request: RequestEnvelope, result: unknown): void {
     if (isObservable(result)) return this.#stream(lane, request, result);
     this.#reply(request, 'end', result);
-    this.parts.onDone(lane);
+    this.#done(lane, request);
   }
 
   /** As Nest's transports do: each value is a reply; the end is told apart. */
@@ -80,11 +97,11 @@ export class RequestHandling {
       next: (value) => this.#reply(request, 'more', value),
       error: (error: unknown) => {
         this.#reply(request, 'error', thrownBy(error));
-        this.parts.onDone(lane);
+        this.#done(lane, request);
       },
       complete: () => {
         this.#reply(request, 'end', undefined);
-        this.parts.onDone(lane);
+        this.#done(lane, request);
       },
     });
   }

@@ -6,7 +6,7 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly error: unknown }
   /** No server took it in time, and none will; `nobody`: no server has listened to this pattern and lane for an hour. */
   | { readonly kind: 'not-taken'; readonly nobody: boolean }
-  /** It was taken, and no reply came in time. One may still come, and is ignored. */
+  /** It was taken, and no reply came in time, or its server was not heard of. One may still come, and is ignored. */
   | { readonly kind: 'silent' }
   /** All servers were full until the deadline, or too much waits in this process. */
   | { readonly kind: 'full' }
@@ -38,6 +38,8 @@ export class PendingRequest implements Request {
   /** When it is to be looked at next. */
   dueAt = 0;
   replyBy = Infinity;
+  /** Its server is to be heard of by then. */
+  heardBy = Infinity;
   last: unknown;
   onValue: ((value: unknown) => void) | undefined;
 
@@ -50,6 +52,7 @@ export class PendingRequest implements Request {
     public bytes: Buffer | undefined,
     readonly takeBy: number,
     readonly replyWithinMs: number,
+    readonly heardWithinMs: number,
     readonly deadline: number,
     readonly waitWhileFull: boolean,
     readonly settle: (outcome: Outcome) => void,

@@ -287,6 +287,50 @@ describe('requests', () => {
     expect(outcomes.length).toBe(1);
   });
 
+  it('that takes long is waited for as long as its server says that it is at it', async () => {
+    const gate = new Gate();
+    await server(gate.handler);
+    const asker = await client();
+    const outcomes: Outcome[] = [];
+    const options = { takeWithinMs: 5_000, heardWithinMs: 400 };
+    const asked = performance.now();
+    asker.ask('work', 1, options, (outcome) => outcomes.push(outcome));
+    await eventually(() => performance.now() > asked + 1_500);
+    expect(outcomes).toEqual([]);
+    gate.openAll();
+    await eventually(() => outcomes.length === 1);
+    expect(outcomes).toEqual([{ kind: 'answered', data: 1 }]);
+  });
+
+  it('ends silent where its server is not heard of any more, long before its reply would be late', async () => {
+    const gate = new Gate();
+    const dying = await server(gate.handler);
+    const asker = await client();
+    const outcomes: Outcome[] = [];
+    const options = { takeWithinMs: 5_000, heardWithinMs: 400, replyWithinMs: 60_000 };
+    const request = asker.ask('work', 1, { ...options, deadlineAt: Date.now() + 60_000 }, (outcome) =>
+      outcomes.push(outcome),
+    );
+    await eventually(() => request.taken);
+    // As by a kill: its connections are gone, and what it would tell.
+    for (const connection of dying.unwrap<Redis[]>()) connection.disconnect();
+    await eventually(() => outcomes.length === 1, { withinMs: 10_000 });
+    expect(outcomes).toEqual([{ kind: 'silent' }]);
+  });
+
+  it('of those that nobody wants to hear of nothing is told', async () => {
+    const gate = new Gate();
+    await server(gate.handler);
+    const asker = await client({ id: 'quiet' });
+    const loud = await client({ id: 'loud' });
+    for (const one of [asker, loud]) one.ask('work', 1, one === loud ? { heardWithinMs: 200 } : {}, () => {});
+    const told = async (id: string): Promise<number> =>
+      Number(await redis.cli('XLEN', `${prefix}:{bus}:replies:${id}`));
+    await eventually(async () => (await told('loud')) >= 5);
+    expect(await told('quiet')).toBe(1);
+    gate.openAll();
+  });
+
   describe('"taken"', () => {
     /** Takes some turns of the loop: "taken" could have been told meanwhile. */
     const soon = async (data: unknown): Promise<unknown> => {

@@ -113,6 +113,7 @@ export class Requests {
       from: parts.id,
       by: Math.ceil(mayWait ? until : by),
       until: Math.ceil(until),
+      heard: options.heardWithinMs,
       meta,
     };
     const clock = performance.now();
@@ -125,6 +126,7 @@ export class Requests {
       encoded.bytes,
       clock + by - now,
       options.replyWithinMs ?? Infinity,
+      options.heardWithinMs ?? Infinity,
       clock + until - now,
       mayWait,
       settle,
@@ -185,10 +187,14 @@ export class Requests {
 
   #onTaken(id: number): void {
     const request = this.#pending.get(id);
-    if (request === undefined || request.taken) return;
+    if (request === undefined) return;
+    const now = performance.now();
+    request.heardBy = now + request.heardWithinMs;
+    if (request.taken) return;
     request.taken = true;
-    request.replyBy = performance.now() + request.replyWithinMs;
-    if (request.replyBy < request.dueAt) this.#watch(request, request.replyBy);
+    request.replyBy = now + request.replyWithinMs;
+    const due = nextLook(request);
+    if (due < request.dueAt) this.#watch(request, due);
   }
 
   #onReply(row: ReplyRow, value: unknown): void {
@@ -229,8 +235,8 @@ export class Requests {
 
   #onDue(request: PendingRequest, now: number): void {
     if (!request.taken) this.#untakenDue(request, now);
-    else if (now >= request.replyBy || now >= request.deadline) this.#settle(request, SILENT);
-    else this.#watch(request, request.replyBy);
+    else if (now >= nextLook(request) || now >= request.deadline) this.#settle(request, SILENT);
+    else this.#watch(request, nextLook(request));
   }
 
   #untakenDue(request: PendingRequest, now: number): void {
@@ -283,6 +289,9 @@ export class Requests {
     }
   }
 }
+
+/** Of one that was taken. */
+const nextLook = ({ replyBy, heardBy }: PendingRequest): number => Math.min(replyBy, heardBy);
 
 const COUNTED_AS = {
   answered: 'answered',

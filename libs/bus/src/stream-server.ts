@@ -43,6 +43,7 @@ interface ServerParts {
   readonly commands: Line;
   readonly blocking: Line;
   readonly reader: LaneReader;
+  readonly handling: RequestHandling;
   readonly replies: ReplyWriter;
 }
 
@@ -130,6 +131,7 @@ export class StreamServer
         .call(['del', this.#keys.wake(this.#options.id)], this.#options.commandTimeoutMs)
         .catch(() => undefined); // it expires
     }
+    parts?.handling.stop();
     parts?.replies.close();
     parts?.blocking.close();
     parts?.commands.close();
@@ -229,7 +231,7 @@ export class StreamServer
     });
     blocking.onReady(() => this._status$.next('connected'));
     blocking.onLost(() => this._status$.next('away'));
-    this.#parts = { commands, blocking, reader, replies };
+    this.#parts = { commands, blocking, reader, handling, replies };
     return this.#parts;
   }
 
