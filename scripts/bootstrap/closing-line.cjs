@@ -1,8 +1,14 @@
 'use strict';
 
-/** The last line of a run: what people and machines look for. */
+const { writeFileSync } = require('node:fs');
+
+/** The last line of a run: what people and machines look for; and which files failed, for whoever wants to run them again. */
 class ClosingLine {
-  onRunComplete(_contexts, { numPassedTests, numFailedTests, numFailedTestSuites, numPendingTests }) {
+  onRunComplete(_contexts, results) {
+    const { numPassedTests, numFailedTests, numFailedTestSuites, numPendingTests, testResults } = results;
+    const list = process.env.USHER_FAILED_TESTS;
+    const failures = testResults.filter((file) => file.numFailingTests > 0 || file.testExecError);
+    if (list) writeFileSync(list, JSON.stringify(failures.map(({ testFilePath }) => testFilePath)));
     // A file that could not be run has no tests, and is a failure all the same.
     const failed = Math.max(numFailedTests, numFailedTestSuites);
     const line = `tests: ${numPassedTests} passed, ${failed} failed, ${numPendingTests} skipped\n`;

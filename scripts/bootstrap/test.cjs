@@ -1,6 +1,8 @@
 'use strict';
 
-const { join } = require('node:path');
+const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join, relative } = require('node:path');
 const { prepare, root, withSteps } = require('./prepare.cjs');
 
 const JEST = [
@@ -14,6 +16,39 @@ const REPORTERS = [
   `--reporters=${join(root, 'scripts', 'bootstrap', 'closing-line.cjs')}`,
 ];
 
+/** More files than this have not failed for want of a core. */
+const FEW = 5;
+
+/**
+ * Whole clusters starve one another now and then where two of them share two cores: what failed beside others is run once
+ * more, alone, and it is said which that was. What fails alone has failed.
+ */
+async function runTests(step, forJest) {
+  const folder = mkdtempSync(join(tmpdir(), 'usher-tests-'));
+  const list = join(folder, 'failed.json');
+  process.env.USHER_FAILED_TESTS = list;
+  const jest = (name, ...more) => step(name, process.execPath, [...JEST, ...forJest, ...more, ...REPORTERS]);
+  try {
+    await jest('tests').catch((error) => {
+      const failed = failedFiles(list);
+      if (failed.length === 0 || failed.length > FEW) throw error;
+      for (const file of failed) console.log(`usher: failed beside others: ${relative(root, file)}`);
+      return jest('those that failed, alone', '--runInBand', '--runTestsByPath', ...failed);
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** As the reporter wrote them; none where it was ended before that. */
+function failedFiles(list) {
+  try {
+    return JSON.parse(readFileSync(list, 'utf8'));
+  } catch {
+    return [];
+  }
+}
+
 /** Prepares, then types, build and tests; stops at the first that fails. Arguments go to jest. */
 async function test(given) {
   const yes = given.includes('--yes');
@@ -25,7 +60,7 @@ async function test(given) {
       '--noEmit',
     ]);
     await step('build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
-    await step('tests', process.execPath, [...JEST, ...forJest, ...REPORTERS]);
+    await runTests(step, forJest);
   });
 }
 
