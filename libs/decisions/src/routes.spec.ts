@@ -48,6 +48,8 @@ describe('a public path', () => {
     '/promo/..%2Fplay/x.m3u8',
     '/promo\\..\\play',
     '/promo/..\\play/x.m3u8',
+    '/promo/%252e%252e/play/x.m3u8',
+    '/promo/..;/play/x.m3u8',
   ])('is not left by %s', (path) => {
     expect(route({ path }).target).toBe('a');
     const only = routing({ match: { path: '/promo/' }, access: 'public' });

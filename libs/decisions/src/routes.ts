@@ -119,7 +119,7 @@ const allOf =
     tests.every((test) => test(check));
 
 /** It may lead out of where it seems to lead: an edge that resolves `/promo/../paid` plays what is not public. */
-const climbs = (path: string): boolean => /(?:^|[/\\])\.\.?(?:[/\\]|$)|%(?:2e|2f|5c)/i.test(path);
+const climbs = (path: string): boolean => /(?:^|[/\\])\.\.?(?:[/\\;]|$)|%(?:25)*(?:2e|2f|5c)/i.test(path);
 
 const hasWildcard = (glob: string): boolean => /[*?[\]{}]/.test(glob);
 

@@ -51,7 +51,14 @@ describe('what a viewer shows', () => {
     expect(of(parts, 'billing')).toBe('2');
     expect(of({ ...parts, query: 'key=' }, 'billing')).toBe('key=');
     expect(of({ ...parts, token: 't' }, 'portal')).toBe('t');
+    expect(of({ query: 'x=1&token=%74', token: 't' }, 'portal')).toBe('t');
     expect(of(parts)).toBe('a=1&key=2');
+  });
+
+  it('is not another’s, where one token is named apart and another one stands in the query', () => {
+    const none = { authorization: 'Bearer undefined', token: 'undefined' };
+    const [anna, bob] = [of({ ...none, query: 'token=anna' }), of({ ...none, query: 'token=bob' })];
+    expect(new Set([anna, bob, of({ ...none, query: '' })]).size).toBe(3);
   });
 
   it('to a group is what its first member with a say goes by', () => {

@@ -4,12 +4,16 @@ import {
   fingerprintOf,
   panelLogin,
   queryParameter,
+  unescaped,
   viewerKeyOf,
   type Check,
   type FingerprintParts,
   type Identity,
 } from '#usher/domain';
 import type { Route } from './routes.js';
+
+/** Where portals look for one. */
+const TOKEN = 'token';
 
 /** What the ladder has to know of a backend. */
 export interface BackendTraits {
@@ -88,9 +92,14 @@ export function credentialOf(
   return named || shown(facts);
 }
 
-/** The whole query, and what the edge names apart from it. */
+/**
+ * The token that the edge names apart, and beside it one in the query: some backends read the one, some the other. Else all.
+ */
 function shown({ query, token, authorization }: Pick<Check, 'query' | 'token' | 'authorization'>): string {
-  if (token !== undefined && token !== '') return token;
+  if (token !== undefined && token !== '') {
+    const inQuery = queryParameter(query, TOKEN) ?? '';
+    return inQuery === '' || unescaped(inQuery) === token ? token : `${token}\n${inQuery}`;
+  }
   return authorization === undefined ? query : `${query}\n${authorization}`;
 }
 

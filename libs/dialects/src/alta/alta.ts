@@ -1,7 +1,14 @@
-import type { Decision } from '#usher/domain';
+import { unescaped, type Decision } from '#usher/domain';
 import { CESBO_METHODS, cesboFacts } from '../cesbo/facts.js';
 import { redirectHeaders } from '../cesbo/redirect.js';
-import type { Dialect, DialectType, EdgeAnswer, EdgeFacts, EdgeRequest } from '../dialect.js';
+import {
+  BadRequest,
+  type Dialect,
+  type DialectType,
+  type EdgeAnswer,
+  type EdgeFacts,
+  type EdgeRequest,
+} from '../dialect.js';
 
 /** `scheme://host[:port]` → host. */
 function hostOf(origin: string): string {
@@ -9,10 +16,26 @@ function hostOf(origin: string): string {
   return (start === -1 ? origin : origin.slice(start + 3)).replace(/:\d+$/, '');
 }
 
-/** Alta sends no channel id; its paths are `/<channel>/<variant>/<session_id>.m3u8` (help.cesbo.com, Alta). */
+const MAX_CHANNEL = 256;
+/** A piece that leads up, or nowhere, for one server or another. */
+const DOTS = /(?:^|[/\\])\.\.?(?:[/\\;]|$)/;
+/** What a name has not, unless it is to be read as something else by somebody. */
+// oxlint-disable-next-line no-control-regex -- control characters are what must not pass
+const NOT_IN_A_NAME = /[\u0000-\u001f\u007f/\\?#;]/;
+
+/**
+ * Alta sends no channel id; its paths are `/<channel>/<variant>/<session_id>.m3u8` (help.cesbo.com, Alta). Empty: the path
+ * names none.
+ * @throws BadRequest where the viewer wrote it so that the channel depends on how it is read
+ */
 function channelOf(path: string): string {
-  const end = path.indexOf('/', 1);
-  return path.startsWith('/') && end > 1 ? path.slice(1, Math.min(end, 257)) : '';
+  const [, name = ''] = /^\/+([^/]+)\//.exec(path) ?? [];
+  const [once, meant] = [unescaped(name), unescaped(unescaped(path))];
+  // An escape of an escape is another name to some.
+  if (DOTS.test(meant) || NOT_IN_A_NAME.test(once) || unescaped(once) !== once) {
+    throw new BadRequest('the path may be read in two ways');
+  }
+  return once.slice(0, MAX_CHANNEL);
 }
 
 const complete = (facts: EdgeFacts): EdgeFacts => ({

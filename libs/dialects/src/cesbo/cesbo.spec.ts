@@ -69,6 +69,39 @@ describe('astra and alta read their documented headers', () => {
     });
   });
 
+  const atAlta = (path: string) => () => SPOKEN.alta.parse(ask({ 'x-real-path': path }));
+  it.each([
+    ['/sport1/index.m3u8', 'sport1'],
+    ['//sport1//hd/s1.m3u8', 'sport1'],
+    ['/%73port%201/index.m3u8', 'sport 1'],
+    ['/vod/What%3F/..x..m3u8', 'vod'],
+    ['/sport1', ''],
+    ['/', ''],
+    ['sport1/index.m3u8', ''],
+    ['', ''],
+  ])('alta’s channel is the first piece of its path: of %s it is %j', (path, channel) => {
+    expect(atAlta(path)()).toMatchObject({ facts: { channel, path } });
+  });
+
+  it.each([
+    '/free/../vip/index.m3u8',
+    '/free/%2e%2E/vip/index.m3u8',
+    '/free/..%2fvip/index.m3u8',
+    '/free/%252e%252e/vip/index.m3u8',
+    '/free/..\\vip/index.m3u8',
+    '/free/..;a=b/vip/index.m3u8',
+    '/./vip/index.m3u8',
+    '/free%2fvip/index.m3u8',
+    '/free%252fvip/index.m3u8',
+    '/%2576ip/index.m3u8',
+    '/free%3f/index.m3u8',
+    '/free;vip/index.m3u8',
+    '/free%00/index.m3u8',
+    '/free/..',
+  ])('alta’s path %s names one channel to some, and another to others', (path) => {
+    expect(atAlta(path)).toThrow('the path may be read in two ways');
+  });
+
   it('never takes the viewer’s own words for facts', () => {
     const asked = SPOKEN.astra.parse(ask(ASTRA, 'ip=10.0.0.1&name=other&token=1'));
     expect(asked).toMatchObject({

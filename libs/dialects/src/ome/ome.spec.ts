@@ -80,12 +80,34 @@ describe('what OvenMediaEngine asks', () => {
       { host: 'h', channel: 'app/cam1' },
     ],
     ['a query with marks', {}, { url: 'ws://h/app/cam1??a=1?b=2' }, { query: '?a=1?b=2' }],
+    ['a number sign in the query', {}, { url: 'ws://h/app/cam1?token=a#b' }, { query: 'token=a#b' }],
+    [
+      'an @ without a colon',
+      {},
+      { url: 'ws://h/app/cam1?user=a@b' },
+      { channel: 'app/cam1', query: 'user=a@b' },
+    ],
     ['bytes that end lines', {}, { url: 'ws://h/app/cam1?a=1\r\nX: 1' }, { query: 'a=1%0D%0AX:%201' }],
     ['no player', { user_agent: undefined }, {}, { userAgent: '' }],
     ['no address', { address: undefined }, {}, { ip: '10.0.0.4' }],
     ['fields that are new', { a: [1] }, { new_url: 7 }, { channel: 'app/stream' }],
   ])('about %s is understood', (_, client, request, expected) => {
     expect(factsOf(told(client, request))).toMatchObject(expected);
+  });
+
+  /** OvenMediaEngine itself plays `paid` of each (src/projects/base/ovlibrary/url.cpp). */
+  it.each([
+    'https://h:3334/app/free/llhls.m3u8?x=y://h/app/paid/llhls.m3u8',
+    'https://h:3334/app/free/x://h/app/paid/llhls.m3u8',
+    'https://h:3334/app/free/llhls.m3u8?x=y@h/app/paid/llhls.m3u8',
+    'https://h/app/free/x:y@h/app/paid/llhls.m3u8',
+    'https://a:b@h/app/free/llhls.m3u8?x=y@h/app/paid/llhls.m3u8',
+    'https://x/app/free/llhls.m3u8?a:b@h/app/paid/llhls.m3u8',
+  ])('is refused where it would play something else: %s', (url) => {
+    expect(ome.parse(posted(told({}, { url })))).toMatchObject({
+      kind: 'answered',
+      complaint: 'url may be read in two ways',
+    });
   });
 
   it('is about whom the connection is from, unless a proxy is said to name the viewer', () => {

@@ -10,14 +10,27 @@ export interface RequestedUrl {
   readonly query: string;
 }
 
-const URL = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?#]*)(\/[^?#]*)(?:\?([^#]*))?/;
+const SCHEME_END = '://';
+const URL = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?]*)(\/[^?]*)(?:\?(.*))?$/s;
 
 /** Its parts, as they stand there: nothing is decoded. @throws BadRequest */
 export function requestedUrl(text: string): RequestedUrl {
   const [, authority = '', path = '', query = ''] = URL.exec(text) ?? [];
+  if (isElsewhere(text, authority)) throw new BadRequest('url may be read in two ways');
   const [, app = '', stream = ''] = path.split('/');
   if (app === '' || stream === '') throw new BadRequest('url names no application and stream');
   return { host: hostOf(authority), app, stream, path, query };
+}
+
+/**
+ * OvenMediaEngine ends the scheme at the last `://` of all, and a password at the last `@` (url.cpp): with one of them in his
+ * path or query a player would be asked about as for one stream, and play another.
+ */
+function isElsewhere(text: string, authority: string): boolean {
+  const start = text.indexOf(SCHEME_END) + SCHEME_END.length;
+  if (text.includes(SCHEME_END, start)) return true;
+  const at = text.lastIndexOf('@');
+  return at >= start + authority.length && text.slice(start, at).includes(':');
 }
 
 /** The stream that a path names: what is behind application and stream is a file of it. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { configSchema, type Config } from '#usher/config';
-import { DIALECTS, type DialectType, type EdgeFacts } from '#usher/dialects';
+import { BadRequest, DIALECTS, type Dialect, type DialectType, type EdgeFacts } from '#usher/dialects';
 import { DIALECT_NAMES } from '#usher/domain';
 import { wireString } from '../endpoint/fields.js';
 import { Problem, type Flaw } from '../problems/problem.js';
@@ -68,7 +68,17 @@ export function readCheck(asked: AskedCheck, config: Config): ReadCheck {
     origin: wire(parts.origin),
     query: wire((parts.query ?? '').replace(/^\?/, '')),
   };
-  return { edge, dialect, facts: complete === undefined ? facts : complete(facts), notes };
+  return { edge, dialect, facts: completed(facts, complete), notes };
+}
+
+/** Throws Problem where the edge would be told that nobody understands it. */
+function completed(facts: EdgeFacts, complete: Dialect['complete']): EdgeFacts {
+  try {
+    return complete === undefined ? facts : complete(facts);
+  } catch (error) {
+    if (!(error instanceof BadRequest)) throw error;
+    throw flawed({ parameter: 'path', says: error.message });
+  }
 }
 
 type Parts = Partial<Omit<AskedCheck, 'url' | 'ask' | 'dialect'>>;

@@ -299,6 +299,7 @@ describe('POST /explain', () => {
   it.each([
     [{}, /a check needs url, query, channel or path/],
     [{ channel: 'a001' }, /edge: one of astra-1, alta-1/],
+    [{ path: '/free/../vip/x.m3u8', edge: 'alta-1' }, /path: the path may be read in two ways/],
     [{ url: 'nonsense', edge: 'astra-1' }, /url: no address/],
     [{ channel: 'a001', edge: 'astra-1', dialect: 'morse' }, /dialect: one of astra, alta/],
     [{ channel: 'a001', edge: 'astra-1', token: 'x' }, /token: unknown; allowed: url, edge/],
