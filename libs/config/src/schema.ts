@@ -130,7 +130,9 @@ export const edgeSchema = z.strictObject({
     .describe('The language of /e/<edge>/check, and of every path without /e/.'),
   ttl: durationOf(5_000)
     .default(180_000)
-    .describe('flussonic, forward: it relies on an answer for so long at most, and asks again.'),
+    .describe(
+      'flussonic, forward: it relies on an answer for so long at most (3 min is the most), and asks again.',
+    ),
   addresses: z
     .array(network)
     .default([])

@@ -52,6 +52,13 @@ describe('an edge that asks again is told to', () => {
     expect(edgeTtl(given, TTL, NOW, TTLS)).toBe(seconds);
   });
 
+  it('within 3 min, however long its own ttl, the time that is left, grace and the denial’s are', () => {
+    const hours = { grace: 36_000_000, denial: 36_000_000 };
+    for (const given of [settled(allowed, 36_000_000), settled(onTrust, 36_000_000), settled(denied)]) {
+      expect(edgeTtl(given, 36_000_000, NOW, hours)).toBe(180);
+    }
+  });
+
   it('after its own ttl, whatever is configured for others', () => {
     expect(edgeTtl(settled(allowed, Infinity), 30_000, NOW, TTLS)).toBe(30);
     expect(edgeTtl(settled(denied), 7_000, NOW, TTLS)).toBe(7);

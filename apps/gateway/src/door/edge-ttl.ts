@@ -2,6 +2,8 @@ import { wasAllowed, type Settled } from '#usher/decisions';
 
 /** An edge that asks again is never told to do it sooner, seconds. */
 const SHORTEST = 5;
+/** Nor told to rely on us for longer, ms: a kick waits for the next question. */
+const LONGEST = 180_000;
 
 export interface EdgeTtls {
   /** What stands in for a decision is asked about again after so long, ms. */
@@ -11,8 +13,8 @@ export interface EdgeTtls {
 }
 
 /**
- * How long the edge may rely on an answer, seconds: never longer than its own `ttl` (ms), the time that the decision
- * has left, and `grace` where it only stands in for one. `now` is monotonic, ms. Undefined: the edge knows best.
+ * How long the edge may rely on an answer, seconds: never longer than its own `ttl` (ms), 3 min, the time that the
+ * decision has left, and `grace` where it only stands in for one. `now` is monotonic, ms. Undefined: the edge knows best.
  */
 export function edgeTtl(
   { decision, kept, answer }: Settled,
@@ -22,7 +24,7 @@ export function edgeTtl(
 ): number | undefined {
   // Mode observe: as the backend says, or a token that is good once would be asked about again.
   if (decision.verbatim === true) return answer?.kind === 'allow' ? answer.authDuration : undefined;
-  const most = decision.allow ? ttl : Math.min(ttl, ttls.denial);
+  const most = Math.min(ttl, LONGEST, decision.allow ? Infinity : ttls.denial);
   const standIn = decision.because === undefined ? most : Math.min(most, ttls.grace);
   const left = decision.allow && kept !== undefined ? Math.min(standIn, kept.until - now) : standIn;
   return Math.max(SHORTEST, Math.floor(left / 1000));
