@@ -106,7 +106,7 @@ function shown({ query, token, authorization }: Pick<Check, 'query' | 'token' | 
 /** Field by field: as copies of each other checks cost several times as much (measured). */
 function checkOf(facts: Unidentified, sessionId: string, sessionGiven: boolean): Check {
   const { id, dialect, edge, channel, ip, path, userAgent, host, origin, query } = facts;
-  const { action, token, authorization, referer, protocol } = facts;
+  const { action, token, authorization, referer, protocol, dvr } = facts;
   return {
     id,
     dialect,
@@ -125,5 +125,6 @@ function checkOf(facts: Unidentified, sessionId: string, sessionGiven: boolean):
     authorization,
     referer,
     protocol,
+    dvr,
   };
 }

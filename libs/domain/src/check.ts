@@ -53,6 +53,8 @@ export interface Check {
   readonly referer?: string;
   /** What it is played by, in the edge's own word: hls, rtmp … */
   readonly protocol?: string;
+  /** What was recorded is played, as the edge says (Flussonic's `dvr`). Absent: it is live, or the edge does not say. */
+  readonly dvr?: boolean;
 }
 
 /** The check's parts that decide which backend is asked and whether answers are shared. See identity.ts. */

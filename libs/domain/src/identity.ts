@@ -26,7 +26,7 @@ export function digest(...parts: readonly string[]): string {
 }
 
 /** What the fingerprint is made of, known before the session id is. */
-export type FingerprintParts = Pick<Check, 'query' | 'ip' | 'channel' | 'userAgent' | 'path'> & {
+export type FingerprintParts = Pick<Check, 'query' | 'ip' | 'channel' | 'userAgent' | 'path' | 'dvr'> & {
   /** Where it is, of channels that have their names at several places. */
   readonly place?: string;
 };
@@ -38,6 +38,10 @@ export type FingerprintParts = Pick<Check, 'query' | 'ip' | 'channel' | 'userAge
 export function fingerprintOf(parts: FingerprintParts, credential: string, sessionGiven: boolean): string {
   const channel = parts.channel === '' ? parts.path : parts.channel;
   const userAgent = sessionGiven ? '' : parts.userAgent;
+  // Who may watch live may not watch what was recorded.
+  if (parts.dvr === true) {
+    return digest('fingerprint', credential, parts.ip, channel, userAgent, parts.place ?? '', 'dvr');
+  }
   return parts.place === undefined
     ? digest('fingerprint', credential, parts.ip, channel, userAgent)
     : digest('fingerprint', credential, parts.ip, channel, userAgent, parts.place);

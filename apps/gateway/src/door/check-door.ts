@@ -380,7 +380,7 @@ function forwardedByEdge(edge: KnownEdge, { address, forwardedFor, isProxied }: 
 /** Field by field: as copies of each other checks cost several times as much (measured). */
 function unidentified(facts: EdgeFacts, id: string, edge: string, dialect: DialectName): Unidentified {
   const { channel, ip, path, userAgent, host, origin, query } = facts;
-  const { action, token, authorization, referer, protocol, place } = facts;
+  const { action, token, authorization, referer, protocol, dvr, place } = facts;
   return {
     id,
     edge,
@@ -397,6 +397,7 @@ function unidentified(facts: EdgeFacts, id: string, edge: string, dialect: Diale
     authorization,
     referer,
     protocol,
+    dvr,
     place,
   };
 }

@@ -43,9 +43,10 @@ export function questionKeyOf(check: Check, sees: readonly Input[]): string {
 }
 
 /** What only some dialects know beside the query; whether it may be published is another question. */
-function ownWords({ token, authorization, referer, protocol, action }: Check): string {
-  if ((token ?? authorization ?? referer ?? protocol ?? action) === undefined) return '';
-  return [token, authorization, referer, protocol, action].map((word = '') => sized(word)).join('');
+function ownWords({ token, authorization, referer, protocol, action, dvr }: Check): string {
+  if ((token ?? authorization ?? referer ?? protocol ?? action ?? dvr) === undefined) return '';
+  const words = [token, authorization, referer, protocol, action, dvr === true ? 'dvr' : ''];
+  return words.map((word = '') => sized(word)).join('');
 }
 
 export const sized = (value: string): string => `${value.length}:${value}`;

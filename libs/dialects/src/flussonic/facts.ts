@@ -32,6 +32,9 @@ const FIELDS: ReadonlySet<string> = new Set([
   'dvr',
 ]);
 
+/** Flussonic's word for what was recorded, and Stream Hub's. */
+const IS_DVR: ReadonlySet<string> = new Set(['true', '1']);
+
 /** One field of the question; empty where it is missing. */
 type FieldOf = (name: string) => string;
 
@@ -43,7 +46,8 @@ export function playFacts(request: EdgeRequest): EdgeFacts {
   const query = appended(request.query);
   const fieldOf: FieldOf = (name) => decoded(queryParameter(query, name) ?? '');
   const byHand = !OWN_FIELDS.some((name) => queryParameter(query, name) !== undefined);
-  return { ...factsOf(fieldOf, request, byHand), byHand };
+  const facts = { ...factsOf(fieldOf, request, byHand), byHand };
+  return IS_DVR.has(fieldOf('dvr')) ? { ...facts, dvr: true } : facts;
 }
 
 /** Who wants to publish: the same fields, as JSON. */

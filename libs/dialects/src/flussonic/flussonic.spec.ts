@@ -76,6 +76,8 @@ describe('what Flussonic asks', () => {
         '&request_type=open_session&request_number=1&uri=http%3A%2F%2Fh%2Fcnn%3Ftoken%3Dt1&dvr=0',
       { givenSessionId: 'aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d', protocol: 'http_ts', query: 'token=t1' },
     ],
+    ['what was recorded', DOCUMENTED.replace('dvr=false', 'dvr=true'), { dvr: true }],
+    ['what was recorded, in Stream Hub’s word', 'name=cnn&ip=10.0.0.5&dvr=1', { dvr: true }],
     ['a type that is new', 'name=cnn&ip=10.0.0.5&request_type=resumed', { channel: 'cnn', query: '' }],
     ['a file in a folder', 'name=vod%2Ffilms%2Fa%20b.mp4&ip=1.2.3.4', { channel: 'vod/films/a b.mp4' }],
     ['an address that has a query of its own', `key=1&zone=a&${DOCUMENTED}`, { channel: 'cnn' }],
@@ -107,6 +109,10 @@ describe('what Flussonic asks', () => {
     ],
   ])('cannot be changed by %s', (_, query, expected) => {
     expect(factsOf(asked(query))).toMatchObject(expected);
+  });
+
+  it('nor by a dvr of the viewer’s own', () => {
+    expect(factsOf(asked(`${DOCUMENTED}&dvr=true`))).toEqual(factsOf(asked(DOCUMENTED)));
   });
 
   it.each<[string, string, string, string | undefined]>([

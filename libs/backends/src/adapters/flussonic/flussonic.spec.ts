@@ -106,6 +106,8 @@ describe('the question', () => {
     [{ query: 'a=1&token=a%2Fb+c%zz' }, 'token', 'a/b+c%zz'],
     [{ query: 'token=1', token: 'apart' }, 'token', 'apart'],
     [{ query: 'a=1&b=%26' }, 'qs', 'a=1&b=%26'],
+    [{ dvr: true }, 'dvr', 'true'],
+    [{ dvr: false }, 'dvr', 'false'],
     [{ referer: 'http://a/?b&c=d' }, 'referer', 'http://a/?b&c=d'],
   ])('of %j has %s %j', async (parts, name, value) => {
     await ask(parts);
@@ -202,9 +204,15 @@ describe('the question', () => {
     ]);
   });
 
-  it('is another one for another token, referer or protocol; not for another session', () => {
+  it('is another one for another token, referer or protocol, and for what was recorded; not for another session', () => {
     const base = adapter.questionKey(aCheck());
-    for (const parts of [{ token: 'b' }, { referer: 'b' }, { protocol: 'rtmp' }, { ip: '192.0.2.8' }]) {
+    for (const parts of [
+      { token: 'b' },
+      { referer: 'b' },
+      { protocol: 'rtmp' },
+      { dvr: true },
+      { ip: '192.0.2.8' },
+    ]) {
       expect(adapter.questionKey(aCheck(parts))).not.toBe(base);
     }
     expect(adapter.questionKey(aCheck({ sessionId: 'b', id: 'b' }))).toBe(base);

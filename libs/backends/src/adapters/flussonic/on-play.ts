@@ -36,7 +36,7 @@ export function onPlay(check: Check, { credentialParameter, params }: OnPlayConf
     host: check.host,
   };
   for (const [name, value] of Object.entries(known)) if (value !== '') fields.set(name, value);
-  fields.set('dvr', 'false');
+  fields.set('dvr', String(check.dvr === true));
   for (const param of params) {
     const equals = param.indexOf('=');
     fields.set(param.slice(0, equals), bytesOf(param.slice(equals + 1)));
