@@ -29,7 +29,9 @@ class Draw {
 
   /** Up to so many of them. */
   some<T>(most: number, next: () => T): T[] {
-    return Array.from({ length: this.below(most + 1) }, next);
+    const drawn: T[] = [];
+    for (let left = this.below(most + 1); left > 0; left -= 1) drawn.push(next());
+    return drawn;
   }
 
   pair(): string {

@@ -19,6 +19,13 @@ const OWN_URL =
 
 /** What it plays is read out of this url, which it then tells put together again. */
 function urlOf(words: Words): Url | undefined {
+  if (!URLS.has(words)) URLS.set(words, readUrl(words));
+  return URLS.get(words);
+}
+/** It takes its time, and is wanted more than once. */
+const URLS = new WeakMap<Words, Url | undefined>();
+
+function readUrl(words: Words): Url | undefined {
   const host = inHeader(words.host) || 'live.example.com';
   const asked = `https://${host}${inTarget(words.path)}${words.query === '' ? '' : `?${inTarget(words.query)}`}`;
   const parts = OWN_URL.exec(asked)?.groups;

@@ -33,9 +33,15 @@ export interface Server {
 export const streamAlone = ({ stream }: Facts): readonly string[] => [stream];
 export const appAndStream = ({ app, stream }: Facts): readonly string[] => [`${app}/${stream}`];
 
-/** His credential is the token, both where the query has another; else all that he shows. */
-export const shown = (query: string, token: string, authorization = ''): readonly string[] =>
-  token === '' ? [query, authorization] : [token, unescaped(queryParameter(query, 'token') ?? '') || token];
+/**
+ * His credential is the token, both where the query has another; else all that he shows. Whoever shows the whole of another's
+ * in another place is taken for him: he knows it.
+ */
+export function shown(query: string, token: string, authorization = ''): readonly string[] {
+  if (token === '') return [query, authorization];
+  const inQuery = unescaped(queryParameter(query, 'token') ?? '');
+  return [token, inQuery === token ? '' : inQuery];
+}
 
 /** As it travels to a backend: what cannot stand in a request line is escaped, and a mark at its start is none of it. */
 export const canonical = (query: string): string => inTarget(query.replace(/^\?/, ''));
