@@ -6,7 +6,7 @@ const { writeFileSync } = require('node:fs');
 class ClosingLine {
   onRunComplete(_contexts, results) {
     const { numPassedTests, numFailedTests, numFailedTestSuites, numPendingTests, testResults } = results;
-    const list = process.env.USHER_FAILED_TESTS;
+    const list = process.env.FAILED_TESTS_LIST;
     const failures = testResults.filter((file) => file.numFailingTests > 0 || file.testExecError);
     if (list) writeFileSync(list, JSON.stringify(failures.map(({ testFilePath }) => testFilePath)));
     // A file that could not be run has no tests, and is a failure all the same.

@@ -26,7 +26,7 @@ const FEW = 5;
 async function runTests(step, forJest) {
   const folder = mkdtempSync(join(tmpdir(), 'usher-tests-'));
   const list = join(folder, 'failed.json');
-  process.env.USHER_FAILED_TESTS = list;
+  process.env.FAILED_TESTS_LIST = list;
   const jest = (name, ...more) => step(name, process.execPath, [...JEST, ...forJest, ...more, ...REPORTERS]);
   try {
     await jest('tests').catch((error) => {
