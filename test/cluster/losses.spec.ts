@@ -16,7 +16,11 @@ describe('a cluster of two gateways and three workers', () => {
     cluster = await startCluster(
       {
         edges: { 'astra-1': {} },
-        backends: { portal: { type: 'http', url: `${portal.url}/check`, failMode: 'closed' } },
+        backends: {
+          portal: { type: 'http', url: `${portal.url}/check`, failMode: 'closed' },
+          paced: { type: 'http', url: `${portal.url}/check`, failMode: 'closed', pace: 100 },
+        },
+        routes: [{ match: { channel: 'paced' }, backend: 'paced' }, { backend: 'portal' }],
       },
       { gateways: 2, workers: 3 },
     );
@@ -51,10 +55,13 @@ describe('a cluster of two gateways and three workers', () => {
     return found;
   };
   /** A check whose call the portal has got from that worker. */
-  const inHand = async (token: string): Promise<{ asking: Promise<CheckReply>; worker: UsherProcess }> => {
+  const inHand = async (
+    token: string,
+    given: AstraCheck = {},
+  ): Promise<{ asking: Promise<CheckReply>; worker: UsherProcess }> => {
     for (;;) {
       portal.requests.length = 0;
-      const asking = check(0, token);
+      const asking = check(0, token, given);
       await portal.waitForRequests(1);
       const [worker] = await busy();
       if (worker !== undefined) return { asking, worker };
@@ -88,6 +95,15 @@ describe('a cluster of two gateways and three workers', () => {
     const { asking, worker } = await inHand(token);
     await end(worker, 'SIGKILL');
     expect(inTime(await asking)).toBe(answer);
+    expect(portal.requests).toHaveLength(2);
+  });
+
+  it('does so in time where questions may wait at a worker, for the pace', async () => {
+    await cluster.add('worker');
+    portal.behave((...call) => (portal.requests.length === 1 ? hang() : allow())(...call));
+    const { asking, worker } = await inHand('good', { channel: 'paced' });
+    await end(worker, 'SIGKILL');
+    expect(inTime(await asking)).toBe('200 direct');
     expect(portal.requests).toHaveLength(2);
   });
 

@@ -26,8 +26,13 @@ process.once('exit', () => {
 });
 
 /** Runs `usher <args>`. */
-export function runUsher(args: readonly string[], { cwd, env }: Surroundings = {}): Program {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+export function runUsher(args: readonly string[], surroundings: Surroundings = {}): Program {
+  return runProgram(MAIN, args, surroundings);
+}
+
+/** Runs a JavaScript file. */
+export function runProgram(file: string, args: readonly string[], { cwd, env }: Surroundings = {}): Program {
+  const child = spawn(process.execPath, [file, ...args], {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,7 +8,7 @@ export type { Cluster, Peer } from './breaker/cluster.js';
 export { BreakerBoard } from './breaker/breaker-board.js';
 export type { BreakerEvent } from './breaker/events.js';
 export type { BreakerRecord, BreakerState } from './breaker/record.js';
-export { BackendGate, MAX_WAIT } from './gate/backend-gate.js';
+export { BackendGate } from './gate/backend-gate.js';
 export type { GateAskOptions, GateResult, GateStatus } from './gate/backend-gate.js';
 export { GatedBackends } from './gate/gated-backends.js';
 export { openGates } from './gate/open-gates.js';

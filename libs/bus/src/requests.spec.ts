@@ -304,7 +304,9 @@ describe('requests', () => {
 
   it('ends silent where its server is not heard of any more, long before its reply would be late', async () => {
     const gate = new Gate();
-    const dying = await server(gate.handler);
+    let port = redis.port;
+    const toRedis = (): Redis => new Redis({ ...BUS_REDIS_OPTIONS, port });
+    const dying = await server(gate.handler, { connect: toRedis, drainTimeoutMs: 100 });
     const asker = await client();
     const outcomes: Outcome[] = [];
     const options = { takeWithinMs: 5_000, heardWithinMs: 400, replyWithinMs: 60_000 };
@@ -313,6 +315,7 @@ describe('requests', () => {
     );
     await eventually(() => request.taken);
     // As by a kill: its connections are gone, and what it would tell.
+    port = 1;
     for (const connection of dying.unwrap<Redis[]>()) connection.disconnect();
     await eventually(() => outcomes.length === 1, { withinMs: 10_000 });
     expect(outcomes).toEqual([{ kind: 'silent' }]);

@@ -65,7 +65,11 @@ export class Asker {
     const left = untilDeadline - Math.min(ASKING_MARGIN, untilDeadline / 4);
     const askedAt = this.clock.now();
     const deadline = askedAt + left;
-    const question: Question = { check, identity, target, known, deadline, askedAt, unopened, ...pass };
+    // `closed` lets a known viewer in with the very credential that was allowed, and with no other.
+    const { previous, route } = context;
+    const playsAnyway = previous !== undefined || (known && route.failMode.kind !== 'closed');
+    const about = { check, identity, target, known, playsAnyway, unopened };
+    const question: Question = { ...about, deadline, askedAt, ...pass };
     const asked = await this.bus.ask(question);
     if (asked.kind === 'answered') return { answer: asked.answer, source: 'backend' };
     if (asked.kind === 'full') return { answer: overloaded(target), source: 'backend' };

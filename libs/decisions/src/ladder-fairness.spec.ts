@@ -94,6 +94,8 @@ describe('a paying viewer', () => {
     expect(await sources(world)).toBe('allow session');
     world.kept.dropStandIns('portal');
     world.said.answer = deny();
+    expect(await sources(world)).toBe('allow cache');
+    world.gap();
     expect(await sources(world)).toBe('allow session');
   });
 

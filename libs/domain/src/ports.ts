@@ -10,6 +10,8 @@ export interface Question {
   readonly target: string;
   /** Was allowed by this backend lately: such viewers go first while a breaker ramps up. */
   readonly known: boolean;
+  /** Without an answer, because of us, he is let in on what is known: he waits in no line for long. */
+  readonly playsAnyway?: boolean;
   /** Cluster time, ms: after it nobody waits for the answer. */
   readonly deadline: number;
   /** Cluster time, ms: when it set out. What it spends on its way to a backend's gate is our time, not the backend's. */

@@ -10,8 +10,8 @@ export interface Peer {
 /** Who else lives, by heartbeats. Asked often: it answers from memory. */
 export interface Cluster {
   readonly self: Peer;
-  /** This process's part of what all callers share (bulkhead, pace): 1 divided by the living ones, in (0, 1]. */
-  callShare(): number;
+  /** This process's part of what all callers of a backend share (bulkhead, pace), in (0, 1]; of all of them together 1 at most. */
+  callShare(backend: string): number;
   /** This process's part of what gateways share (a ramp): 1 divided by the living gateways, in (0, 1]. */
   admitShare(): number;
   /** The other living processes that can call backends: gateways and workers. */

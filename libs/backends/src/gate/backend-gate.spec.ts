@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { configSchema } from '#usher/config';
 import type { BackendAnswer } from '#usher/domain';
-import { eventually } from '#usher/testing';
+import { eventually, ManualClock } from '#usher/testing';
 import { aCheck, clock } from '../../test/checks.js';
 import { ToldBackend, allow, busy, deny, fail, gatesAround } from '../../test/gates.js';
 import { CallCancelled } from '../http/exchange-error.js';
@@ -125,6 +125,79 @@ describe('a backend’s gate', () => {
     await eventually(() => late.length === 1);
     expect(late).toEqual([[check, 'allow']]);
     expect(gate.status().results).toMatchObject({ late: 1, allow: 1 });
+  });
+
+  it('lets a question wait in line while there is time for its call', async () => {
+    const { backend, release } = heldBack();
+    const { gates } = gatesAround([backend], { maxCalls: 1 });
+    const gate = gates.get('portal')!;
+    const first = gate.ask(check, inTime());
+    const second = gate.ask(check, { deadline: clock.monotonic() + 3_000, known: false });
+    // Longer than half a second, and there is more left.
+    await sleep(700);
+    expect(gate.status()).toMatchObject({ queued: 1, results: { full: 0 } });
+    await release();
+    expect((await first).kind).toBe('allow');
+    await eventually(() => backend.calls === 2);
+    await release();
+    expect((await second).kind).toBe('allow');
+  });
+
+  it('has nobody wait in line who would have no time left for a call as they usually are', async () => {
+    const { backend, release } = heldBack();
+    const manual = new ManualClock();
+    const { gates } = gatesAround([backend], { maxCalls: 1 }, { clock: manual });
+    const gate = gates.get('portal')!;
+    const ask = (left: number) => gate.ask(check, { deadline: manual.monotonic() + left, known: false });
+    const slow = ask(5_000);
+    await eventually(() => backend.calls === 1);
+    manual.advance(800);
+    await release();
+    await slow;
+    const first = ask(5_000);
+    const [late, inLine] = [ask(900), ask(1_500)];
+    expect(gate.status().queued).toBe(1);
+    expect(await late).toMatchObject({ because: 'us', reason: 'bulkhead-full' });
+    await release();
+    await eventually(() => backend.calls === 3);
+    await release();
+    expect([(await first).kind, (await inLine).kind]).toEqual(['allow', 'allow']);
+  });
+
+  it('has nobody wait in line for long who plays anyway', async () => {
+    const { backend, release } = heldBack();
+    const { gates } = gatesAround([backend], { maxCalls: 1 });
+    const gate = gates.get('portal')!;
+    const first = gate.ask(check, inTime());
+    const soon = { deadline: clock.monotonic() + 20_000, known: true };
+    const others = gate.ask(check, soon);
+    const plays = await gate.ask(check, { ...soon, playsAnyway: true });
+    expect(plays).toMatchObject({ because: 'us', reason: 'bulkhead-full' });
+    // The others still wait.
+    expect(gate.status().queued).toBe(1);
+    await release();
+    await first;
+    await eventually(() => backend.calls === 2);
+    await release();
+    expect((await others).kind).toBe('allow');
+  });
+
+  it('lets whoever waits at a player in before what is asked in the background, however long that waits', async () => {
+    const { backend, release } = heldBack();
+    const { gates } = gatesAround([backend], { maxCalls: 1 });
+    const gate = gates.get('portal')!;
+    const order: string[] = [];
+    const ask = (name: string, last: boolean): Promise<unknown> =>
+      gate.ask({ ...check, channel: name }, { ...inTime(), last });
+    const asked = [ask('first', false), ask('background', true), ask('second', false), ask('third', false)];
+    await eventually(() => gate.status().queued === 3);
+    for (let call = 1; call <= 4; call += 1) {
+      await eventually(() => backend.calls === call);
+      order.push(backend.checks.at(-1)!.channel);
+      await release();
+    }
+    await Promise.all(asked);
+    expect(order).toEqual(['first', 'second', 'third', 'background']);
   });
 
   it('takes it for our own fault where the question was longer on its way than the backend has time', async () => {

@@ -11,9 +11,17 @@ import { Bulkhead } from './bulkhead.js';
 import { Pacer } from './pacer.js';
 import { type Refusal, refuse } from './refusals.js';
 import type { Suspicion } from './suspicion.js';
+import { UsualTime } from './usual-time.js';
 
-/** A question waits for a place or for the pace at most so long before its call, ms: one-shot tokens die. */
-export const MAX_WAIT = 500;
+/** Kept apart from a question's time, so that the answer of its call is on its way back by then, ms. */
+const WAY_BACK = 25;
+/** Whom something else lets in at once waits no longer for a better answer, ms. */
+const PLAYS_ANYWAY = 250;
+/**
+ * Where no pace is configured a backend set one by saying that it is busy, and whoever took the question from its lane is
+ * waited for no longer than for a call: ms.
+ */
+const SLOWED = 500;
 
 export interface GateAskOptions {
   /** By the monotonic clock, ms: whoever asks waits no longer. A call under way goes on: see `onLate`. */
@@ -22,6 +30,10 @@ export interface GateAskOptions {
   readonly onTheWay?: number;
   /** Was allowed by this backend lately. */
   readonly known: boolean;
+  /** Without an answer, because of us, its viewer is let in on what is known: he does not wait in line for long. */
+  readonly playsAnyway?: boolean;
+  /** Waits in line at most so long, ms: somebody else can be asked then. Default: while there is time for a call. */
+  readonly maxWait?: number;
   /** This question is the cluster's one probe, under this lease: it waits for nobody, and is not cancelled. */
   readonly probeLease?: string;
   /** Mode observe: breaker, pacer and bulkhead hear of it, but none keeps it back. */
@@ -53,8 +65,6 @@ export interface BackendGateOptions {
   readonly onLate: (check: Check, answer: BackendAnswer) => void;
   /** Questions that may wait for a place. Default 256. */
   readonly maxQueue?: number;
-  /** One waits for a place or for the pace at most so long, ms, and half of its time. Default MAX_WAIT. */
-  readonly maxWait?: number;
 }
 
 /** How questions ended, since the start. */
@@ -88,7 +98,7 @@ export class BackendGate {
   readonly name: string;
   readonly #bulkhead: Bulkhead;
   readonly #pacer: Pacer;
-  readonly #maxWait: number;
+  readonly #usual = new UsualTime();
   readonly #results: Record<GateResult, number> = {
     allow: 0,
     deny: 0,
@@ -106,13 +116,11 @@ export class BackendGate {
   };
 
   constructor(private readonly options: BackendGateOptions) {
-    const { adapter, clock, cluster, config, maxQueue = 256, maxWait = MAX_WAIT } = options;
-    if (!(maxQueue >= 0) || !(maxWait >= 0))
-      throw new RangeError(`${adapter.name}: maxQueue, maxWait: 0 or more`);
+    const { adapter, clock, cluster, config, maxQueue = 256 } = options;
+    if (!(maxQueue >= 0)) throw new RangeError(`${adapter.name}: maxQueue: 0 or more`);
     this.name = adapter.name;
-    this.#maxWait = maxWait;
     this.#bulkhead = new Bulkhead(() => this.#places(), maxQueue);
-    this.#pacer = new Pacer(clock, () => (config.pace ?? Infinity) * cluster.callShare());
+    this.#pacer = new Pacer(clock, () => (config.pace ?? Infinity) * cluster.callShare(adapter.name));
   }
 
   get switched(): boolean {
@@ -177,7 +185,8 @@ export class BackendGate {
   }
 
   #places(): number {
-    return Math.max(1, Math.floor(this.options.config.maxCalls * this.options.cluster.callShare()));
+    const { config, cluster } = this.options;
+    return Math.max(1, Math.floor(config.maxCalls * cluster.callShare(this.name)));
   }
 
   /** Past breaker, pacer and bulkhead; or why not. */
@@ -192,18 +201,31 @@ export class BackendGate {
       this.#bulkhead.enterAnyway();
       return undefined;
     }
-    const patience = Math.min(this.#maxWait, (deadline - now) / 2);
+    const patience = this.#patience(now, options);
     const isLast = options.last === true;
-    const pause = isLast ? await this.#waitLast(now, deadline) : this.#pacer.reserve(patience);
+    const pause = isLast ? await this.#waitLast(now, deadline) : this.#pacer.reserve(this.#forPace(patience));
     if (pause === undefined) return 'paced';
     if (!isLast && pause > 0) await delay(pause);
-    const entered = this.#bulkhead.enter(isLast ? patience : patience - pause, signal);
+    const entered = this.#bulkhead.enter(isLast ? patience : patience - pause, signal, isLast);
     if (entered === true) return undefined;
     if (!(await entered)) return signal?.aborted === true ? 'cancelled' : 'full';
     // While it waited the backend may have been given up.
     const keptMeanwhile = this.#keptBack(options);
     if (keptMeanwhile !== undefined) this.#bulkhead.leave();
     return keptMeanwhile;
+  }
+
+  /** How long it may wait in line, ms: while there is time left for a call as they usually are. */
+  #patience(now: number, { deadline, playsAnyway, maxWait = Infinity }: GateAskOptions): number {
+    const left = deadline - now;
+    const usual = this.#usual.ms;
+    const spare =
+      usual === undefined ? left / 2 : left - Math.min(this.options.config.timeout, usual) - WAY_BACK;
+    return Math.max(0, Math.min(spare, maxWait, playsAnyway === true ? PLAYS_ANYWAY : Infinity));
+  }
+
+  #forPace(patience: number): number {
+    return this.options.config.pace === undefined ? Math.min(patience, SLOWED) : patience;
   }
 
   /** Waits for what viewers leave of the pace, half of its time; for how long, ms. Undefined: it would be too long. */
@@ -228,12 +250,15 @@ export class BackendGate {
   async #call(check: Check, options: GateAskOptions, startedAt: number): Promise<BackendAnswer> {
     const { probeLease, again } = options;
     const signal = probeLease === undefined ? options.signal : undefined;
+    const { clock } = this.options;
+    const calledAt = clock.monotonic();
     try {
       const answer = await this.options.adapter.ask(check, {
         timeoutMs: this.options.config.timeout,
         signal,
         again,
       });
+      this.#usual.observe(clock.monotonic() - calledAt);
       if (options.canary === true) return this.#heedBusy(answer);
       const judged = this.switched ? answer : this.options.guard.pass(answer, options.known);
       this.#learn(check, judged, probeLease);

@@ -9,6 +9,8 @@ interface Waiter {
 export class Bulkhead {
   #inFlight = 0;
   readonly #queue = new Set<Waiter>();
+  /** Behind all of those, whenever they came. */
+  readonly #last = new Set<Waiter>();
 
   /** `places` is asked at each entry: it changes as processes come and go. */
   constructor(
@@ -21,17 +23,22 @@ export class Bulkhead {
   }
 
   get queued(): number {
-    return this.#queue.size;
+    return this.#queue.size + this.#last.size;
   }
 
-  /** Takes a place, waiting for one at most `maxWaitMs`. False: none came free, the queue is full, or `signal` aborted. */
-  enter(maxWaitMs: number, signal?: AbortSignal): boolean | Promise<boolean> {
-    if (this.#inFlight < this.places() && this.#queue.size === 0) {
+  /**
+   * Takes a place, waiting for one at most `maxWaitMs`; `last`: behind those who are not. False: none came free, the queue
+   * is full, or `signal` aborted.
+   */
+  enter(maxWaitMs: number, signal?: AbortSignal, last = false): boolean | Promise<boolean> {
+    const ahead = this.#queue.size + (last ? this.#last.size : 0);
+    if (this.#inFlight < this.places() && ahead === 0) {
       this.#inFlight += 1;
       return true;
     }
-    if (maxWaitMs <= 0 || this.#queue.size >= this.maxQueue || signal?.aborted === true) return false;
-    return this.#wait(maxWaitMs, signal);
+    const queue = last ? this.#last : this.#queue;
+    if (maxWaitMs <= 0 || queue.size >= this.maxQueue || signal?.aborted === true) return false;
+    return this.#wait(queue, maxWaitMs, signal);
   }
 
   /** Takes a place whether there is one or not: for the cluster's one probe. */
@@ -41,27 +48,29 @@ export class Bulkhead {
 
   leave(): void {
     this.#inFlight -= 1;
-    for (const next of this.#queue) {
-      if (this.#inFlight >= this.places()) return;
-      this.#inFlight += 1;
-      next.settle(true);
+    for (const queue of [this.#queue, this.#last]) {
+      for (const next of queue) {
+        if (this.#inFlight >= this.places()) return;
+        this.#inFlight += 1;
+        next.settle(true);
+      }
     }
   }
 
-  #wait(maxWaitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+  #wait(queue: Set<Waiter>, maxWaitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
     return new Promise((resolve) => {
       const giveUp = (): void => waiter.settle(false);
-      const limit = setTimeout(giveUp, Math.max(0, maxWaitMs));
+      const limit = setTimeout(giveUp, maxWaitMs);
       const waiter: Waiter = {
         settle: (entered) => {
           clearTimeout(limit);
           signal?.removeEventListener('abort', giveUp);
-          this.#queue.delete(waiter);
+          queue.delete(waiter);
           resolve(entered);
         },
       };
       signal?.addEventListener('abort', giveUp);
-      this.#queue.add(waiter);
+      queue.add(waiter);
     });
   }
 }

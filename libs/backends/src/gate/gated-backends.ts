@@ -1,8 +1,11 @@
 import type { GroupConfig } from '#usher/config';
 import type { BackendAnswer, BackendPort, Clock, Question } from '#usher/domain';
 import { askGroup } from '../group.js';
-import type { BackendGate } from './backend-gate.js';
+import type { BackendGate, GateAskOptions } from './backend-gate.js';
 import { refuse } from './refusals.js';
+
+/** In a group that is asked in order a question waits no longer in line at one member that is not the last, ms. */
+const BEFORE_THE_NEXT = 500;
 
 /** Asks what a question names: a backend through its gate, or a group through those of its members. */
 export class GatedBackends implements BackendPort {
@@ -19,9 +22,13 @@ export class GatedBackends implements BackendPort {
     const { target } = question;
     const group = Object.hasOwn(groups, target) ? groups[target] : undefined;
     if (group === undefined) return await this.#askOne(target, question, deadline);
+    const last = group.policy === 'first' ? group.backends.at(-1) : undefined;
     const members = group.backends.map((name) => ({
       name,
-      ask: (signal: AbortSignal) => this.#askOne(name, question, deadline, signal),
+      ask: (signal: AbortSignal) => {
+        const maxWait = last === undefined || name === last ? undefined : BEFORE_THE_NEXT;
+        return this.#askOne(name, question, deadline, { signal, maxWait });
+      },
     }));
     return await askGroup(target, group, members, this.clock);
   }
@@ -30,16 +37,24 @@ export class GatedBackends implements BackendPort {
     name: string,
     question: Question,
     deadline: number,
-    signal?: AbortSignal,
+    asMember: Pick<GateAskOptions, 'signal' | 'maxWait'> = {},
   ): Promise<BackendAnswer> {
     const gate = this.gates.get(name);
     if (gate === undefined) throw new Error(`there is no backend or group ${name}`);
     if (question.skip?.includes(name) === true)
       return refuse(name, gate.switched ? 'switched' : 'suspended', 0);
-    const { known, probes, unguarded, canary, last, askedAt, renews } = question;
+    const { known, playsAnyway, probes, unguarded, canary, last, askedAt, renews } = question;
     const onTheWay = askedAt === undefined ? 0 : Math.max(0, this.clock.now() - askedAt);
     const probeLease = probes?.[name];
-    const more = { probeLease, unguarded, canary, last, again: renews !== undefined, signal };
+    const more = {
+      playsAnyway,
+      probeLease,
+      unguarded,
+      canary,
+      last,
+      again: renews !== undefined,
+      ...asMember,
+    };
     return await gate.ask(question.check, { deadline, onTheWay, known, ...more });
   }
 }

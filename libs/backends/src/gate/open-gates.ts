@@ -43,7 +43,6 @@ export interface GatesOptions {
   readonly canaries?: (backend: string) => CanarySuspicion | undefined;
   /** See BackendGateOptions. */
   readonly maxQueue?: number;
-  readonly maxWait?: number;
 }
 
 export interface Gates {
