@@ -25,11 +25,24 @@ chmod 755 "$policy"
 apt-get install -y -qq --no-install-recommends "$@" || { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"; }
 `;
 
-/** What test/edges/nginx-rtmp.edge.ts needs besides. Without it those tests say that they were not run. */
-const RTMP = ['libnginx-mod-rtmp', 'ffmpeg'];
 const RTMP_MODULES = ['/usr/lib', '/usr/lib64'].map((folder) =>
   join(folder, 'nginx/modules/ngx_rtmp_module.so'),
 );
+
+/** What some of the tests need besides. Without it they say that they were not run. */
+const BESIDES = [
+  {
+    name: 'libnginx-mod-rtmp',
+    what: 'to ask as nginx-rtmp',
+    isThere: () => RTMP_MODULES.some((file) => existsSync(file)),
+  },
+  {
+    name: 'ffmpeg',
+    what: 'to send and play live pictures',
+    isThere: () => hasProgram('ffmpeg') && hasProgram('ffprobe'),
+  },
+  { name: 'haproxy', what: 'to ask as HAProxy', isThere: () => hasProgram('haproxy') },
+];
 
 /** Tests with real streaming servers and proxies in front; `npm test` does without them. Arguments go to jest. */
 async function edges(given) {
@@ -38,7 +51,7 @@ async function edges(given) {
     process.env.PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
     await prepare({ yes, step });
     if (!(await isReady({ yes, step, mayDoWithout: given.includes('--if-possible') }))) return;
-    await installRtmp({ yes, step });
+    for (const besides of BESIDES) await installBesides(besides, { yes, step });
     await step('build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
     const which = [
       '--testMatch',
@@ -68,24 +81,23 @@ async function install({ yes, step }) {
   if (plan === 'needs-agreement') {
     throw new StepError(`${NEEDED}; there is none. Install it, or let me: npm run test:edges -- --yes.`);
   }
-  await aptInstall(['nginx'], plan, step);
+  await aptInstall('nginx', 'to ask as nginx with auth_request', plan, step);
   if (!hasNginx()) throw new StepError(`${NEEDED}; this distribution's has none.`);
 }
 
 /** No reason to leave the others out: what cannot be had is said, and those tests say that they were not run. */
-async function installRtmp({ yes, step }) {
-  if (hasRtmp()) return;
+async function installBesides({ name, what, isThere }, { yes, step }) {
+  if (isThere()) return;
+  const leftOut = (why) =>
+    console.log(`usher: no ${name} here (${what}), ${why}: tests with it are not run.`);
   const plan = planOf(yes);
-  const which = RTMP.join(' and ');
-  if (plan === 'refuse' || plan === 'needs-agreement') {
-    const how = plan === 'refuse' ? 'and no way to install them' : 'unless you say --yes';
-    return console.log(`usher: tests with nginx-rtmp are not run: no ${which} here, ${how}.`);
-  }
+  if (plan === 'refuse') return leftOut('and no way to install it');
+  if (plan === 'needs-agreement') return leftOut('and it is installed only if you say --yes');
   try {
-    await aptInstall(RTMP, plan, step);
+    await aptInstall(name, what, plan, step);
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
-    console.log(`usher: tests with nginx-rtmp are not run: ${which} could not be installed.`);
+    leftOut('and it could not be installed');
   }
 }
 
@@ -99,14 +111,11 @@ function planOf(yes) {
   });
 }
 
-async function aptInstall(packages, plan, step) {
+/** A package of the distribution's, without a service; the step says what it is for. */
+async function aptInstall(name, what, plan, step) {
   const [command, ...args] = plan.sudo ? ['sudo', 'sh', '-c', INSTALL] : ['sh', '-c', INSTALL];
-  const title = `${packages.join(', ')} (apt-get${plan.sudo ? ', through sudo' : ''}; no service)`;
-  await step(title, command, [...args, 'sh', ...packages]);
-}
-
-function hasRtmp() {
-  return hasProgram('ffprobe') && RTMP_MODULES.some((file) => existsSync(file));
+  const how = `apt-get${plan.sudo ? ', through sudo' : ''}; no service`;
+  await step(`installing ${name}, ${what} (${how})`, command, [...args, 'sh', name]);
 }
 
 /** `nginx -V` writes what it was built with on standard error. */

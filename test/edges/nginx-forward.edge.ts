@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { operatorsOf } from '../support/edge-questions.js';
 import {
   get,
   startUsher,
@@ -9,11 +8,9 @@ import {
   type UsherConfig,
   type UsherProcess,
 } from '../support/usher-process.js';
-import { blocksIn } from './support/documented.js';
+import { AWAY, LET_IN, onThisMachine, SITE, withoutCache } from './support/nginx-site.js';
 import { startNginx, type Nginx } from './support/nginx.js';
 
-const PAGE = 'docs/dialects/forward.md';
-const [SITE = '', AWAY = '', LET_IN = ''] = blocksIn(PAGE, 'nginx');
 /** Three packets of an MPEG transport stream that hold nothing. */
 const SEGMENT = Buffer.concat(
   Array.from({ length: 3 }, () => Buffer.from(`G\u001f\u00ff\u0010${'\u00ff'.repeat(184)}`, 'latin1')),
@@ -55,17 +52,16 @@ describe('nginx with auth_request, as documented,', () => {
   };
   const config = (portal_: FakePortal): UsherConfig => ({
     gateway: { answerTtl: { allow: '1ms', deny: '1ms' } },
-    edges: { 'nginx-1': { dialect: 'forward', ttl: '5s', forward: { paths: ['/live/{channel}/**'] } } },
+    edges: Object.fromEntries(
+      ['nginx-1', 'nginx-2'].map((name) => [
+        name,
+        { dialect: 'forward', ttl: '5s', forward: { paths: ['/live/{channel}/**'] } },
+      ]),
+    ),
     backends: {
       portal: { type: 'http', url: `${portal_.url}/check`, failMode: 'closed', credential: 'reusable' },
     },
   });
-  const site = (port: number, text = SITE): string =>
-    text
-      .replace('server 10.0.0.2:1064', `server 127.0.0.1:${port}`)
-      .replace('/var/cache/nginx/usher', '{folder}/cache')
-      .replace('listen 80;', 'listen {port};')
-      .replace('root /srv;', 'root {folder}/srv;');
 
   beforeAll(async () => {
     portal = await startFakePortal();
@@ -75,19 +71,9 @@ describe('nginx with auth_request, as documented,', () => {
       ...config(portal),
       redis: { url: cluster.redis.url, timeout: '250ms' },
     });
-    const [, address] = /operators: (http:\/\/[\d.:]+)/.exec(control.output())!;
-    const token = (await readFile(join(control.data, 'admin-token'), 'utf8')).trim();
-    api = async (path, body) => {
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-      const answer = await fetch(`${address}/api/v1${path}`, {
-        method: 'POST',
-        headers,
-        body: JSON.stringify(body),
-      });
-      await answer.text();
-      return answer.status;
-    };
-    nginx = await startNginx({ http: site(cluster.gateway.port), files });
+    const operators = await operatorsOf(control);
+    api = async (path, body) => (await operators(path, body)).status;
+    nginx = await startNginx({ http: onThisMachine(cluster.gateway.port), files });
   });
 
   afterAll(async () => {
@@ -263,7 +249,10 @@ describe('nginx with auth_request, as documented,', () => {
   it('without a header that it has to set lets nobody in, and the log says which', async () => {
     for (const header of ['X-Original-URI', 'X-Original-Method', 'X-Real-IP']) {
       const broken = await startNginx({
-        http: site(cluster.gateway.port).replace(new RegExp(`^.*proxy_set_header ${header} .*$`, 'm'), ''),
+        http: onThisMachine(cluster.gateway.port).replace(
+          new RegExp(`^.*proxy_set_header ${header} .*$`, 'm'),
+          '',
+        ),
         files,
       });
       try {
@@ -277,6 +266,51 @@ describe('nginx with auth_request, as documented,', () => {
     }
   });
 
+  describe('without its cache lines', () => {
+    const edges = (text: string): string => text.replace('/e/nginx-1/', '/e/nginx-2/');
+    let bare: Nginx;
+    beforeAll(async () => {
+      const http = withoutCache(edges(onThisMachine(cluster.gateway.port)));
+      expect(http).not.toContain('proxy_cache');
+      bare = await startNginx({ http, files });
+    });
+    afterAll(() => bare?.stop());
+
+    it('lets in whom the backend allows, and nobody else', async () => {
+      const [viewer, other] = [{ from: '127.0.13.1' }, { from: '127.0.13.2' }];
+      expect(await at(bare, '/live/sport1/index.m3u8?token=nora-sport1', viewer)).toMatchObject({
+        status: 200,
+        body: PLAYLIST,
+      });
+      for (const file of ['seg-1.ts', 'seg-2.ts', 'index.m3u8', 'seg-3.ts']) {
+        expect(await at(bare, `/live/sport1/${file}`, viewer)).toMatchObject({ status: 200 });
+      }
+      expect(asked()).toBe(1);
+      expect(await at(bare, '/live/film1/index.m3u8?token=nora-sport1', viewer)).toMatchObject({
+        status: 403,
+      });
+      expect(await at(bare, '/live/sport1/seg-1.ts', other)).toMatchObject({ status: 403 });
+    });
+
+    it('sends a viewer where the backend says', async () => {
+      const sent = await at(bare, '/live/sport1/index.m3u8?token=olga-promo', { from: '127.0.13.3' });
+      expect(sent).toMatchObject({ status: 302, headers: { location: 'http://promo.example.com/' } });
+    });
+
+    it('stops whom an operator kicks at his next request', async () => {
+      const viewer = { from: '127.0.13.4' };
+      const playlist = '/live/sport1/index.m3u8?token=paul-sport1';
+      expect(await at(bare, playlist, viewer)).toMatchObject({ status: 200 });
+      expect(await at(bare, '/live/sport1/seg-1.ts', viewer)).toMatchObject({ status: 200 });
+      const kick = { user: { namespace: 'portal', user: 'paul' }, reason: 'a test' };
+      await eventually(async () => expect(await api('/kicks', kick)).toBe(200), { everyMs: 250 });
+      await eventually(async () => {
+        expect(await at(bare, '/live/sport1/seg-2.ts', viewer)).toMatchObject({ status: 403 });
+        expect(await at(bare, playlist, viewer)).toMatchObject({ status: 403 });
+      });
+    });
+  });
+
   describe('while no gateway answers', () => {
     let open: Nginx;
     beforeAll(async () => {
@@ -285,7 +319,7 @@ describe('nginx with auth_request, as documented,', () => {
         '        proxy_cache_lock on;',
         `${fallback}\n        proxy_cache_lock on;`,
       ).replace('    location @auth_denied {', `${location}\n\n    location @auth_denied {`);
-      open = await startNginx({ http: site(cluster.gateway.port, letsIn), files });
+      open = await startNginx({ http: onThisMachine(cluster.gateway.port, letsIn), files });
       for (const server of [nginx, open]) {
         const known = await at(server, '/live/sport1/index.m3u8?token=lena-sport1', { from: '127.0.12.1' });
         expect(known).toMatchObject({ status: 200 });

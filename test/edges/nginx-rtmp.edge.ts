@@ -4,6 +4,7 @@ import { operatorsOf } from '../support/edge-questions.js';
 import { startUsher, type UsherProcess } from '../support/usher-process.js';
 import { blocksIn } from './support/documented.js';
 import { askForStream } from './support/rtmp-player.js';
+import type { Running } from './support/programs.js';
 import {
   missingForRtmp,
   pictureAt,
@@ -11,7 +12,6 @@ import {
   publish,
   startRtmpServer,
   type RtmpServer,
-  type Running,
 } from './support/rtmp.js';
 
 const [RTMP = '', CONTROL = ''] = blocksIn('docs/dialects/nginx-rtmp.md', 'nginx');

@@ -1,8 +1,8 @@
-import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
+import { eventually, startFakePortal, type FakePortal, type PortalBehaviour } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
 import { told, ASKED } from '../support/deadline.js';
 import { exchange, statusOf } from '../support/raw-http.js';
-import { get, type UsherProcess } from '../support/usher-process.js';
+import { get, type CheckReply, type UsherProcess } from '../support/usher-process.js';
 
 /** Two gateways behind one proxy of each kind. */
 describe('forward authentication', () => {
@@ -24,9 +24,13 @@ describe('forward authentication', () => {
           'traefik-1': edge('traefik'),
           'traefik-2': { ...edge('traefik'), addresses: ['10.0.0.21'] },
           'caddy-1': edge('caddy'),
-          'envoy-1': { ...edge('envoy'), secret: 'open-sesame' },
+          'envoy-1': { ...edge('envoy'), secret: 'open-sesame', deadline: '2s' },
+          'envoy-2': edge('envoy'),
         },
-        backends: { portal: { type: 'http', url: `${portal.url}/check`, failMode: 'closed' } },
+        backends: {
+          portal: { type: 'http', url: `${portal.url}/check`, failMode: 'closed', timeout: '1500ms' },
+        },
+        routes: [{ match: { channel: 'open' }, backend: 'portal', failMode: 'open' }, { backend: 'portal' }],
       },
       { gateways: 2 },
     );
@@ -38,16 +42,17 @@ describe('forward authentication', () => {
     await portal?.stop();
   });
 
+  /** A token is `<user>-<channel>`. */
+  const byToken: PortalBehaviour = (asked, response) => {
+    const token = new URL(asked.url ?? '/', 'http://portal').searchParams.get('token') ?? '';
+    const [user = '', channel] = token.split('-');
+    if (channel === 'promo') response.writeHead(302, { Location: 'http://promo.example.com/' }).end();
+    else if (channel === asked.headers['x-channel-id']) response.writeHead(200, { 'X-UserId': user }).end();
+    else response.writeHead(401).end();
+  };
   beforeEach(() => {
     portal.requests.length = 0;
-    // A token is `<user>-<channel>`.
-    portal.behave((asked, response) => {
-      const token = new URL(asked.url ?? '/', 'http://portal').searchParams.get('token') ?? '';
-      const [user = '', channel] = token.split('-');
-      if (channel === 'promo') response.writeHead(302, { Location: 'http://promo.example.com/' }).end();
-      else if (channel === asked.headers['x-channel-id']) response.writeHead(200, { 'X-UserId': user }).end();
-      else response.writeHead(401).end();
-    });
+    portal.behave(byToken);
   });
 
   interface Viewer {
@@ -319,6 +324,35 @@ describe('forward authentication', () => {
         cluster.redis.resume();
         await cluster.whole();
       }
+    });
+  });
+
+  describe('Envoy, which gives up after 200 ms, of a portal that takes longer,', () => {
+    const envoy = (path: string, ip: string): Promise<CheckReply> =>
+      get(one.port, `/e/envoy-2/forward${path}`, {
+        Host: 'live.example.com',
+        'User-Agent': 'VLC/3',
+        'X-Forwarded-For': ip,
+      });
+    beforeEach(() => portal.slow(700, byToken));
+
+    it('gets what the fail mode says, and then what the portal said, who is asked once', async () => {
+      expect(told(await envoy('/live/open/1.ts?token=nora-open', '192.0.2.80'))).toBe('200 fail-open');
+      expect(told(await envoy('/live/sport/1.ts?token=olga-sport', '192.0.2.81'))).toBe('503 fail-closed');
+      await portal.waitForRequests(2);
+      await eventually(() => expect(portal.inFlight).toBe(0));
+      await eventually(async () => {
+        const answer = await envoy('/live/sport/1.ts?token=olga-sport', '192.0.2.81');
+        expect(answer).toMatchObject({ status: 200, headers: { 'x-userid': 'olga' } });
+      });
+      expect(portal.requests.filter(({ url }) => url.includes('olga'))).toHaveLength(1);
+      expect((await envoy('/live/open/1.ts?token=nora-open', '192.0.2.80')).status).toBe(200);
+    });
+
+    it('lets nobody play on whom the portal then denies', async () => {
+      const path = '/live/open/1.ts?token=paul-sport';
+      expect(told(await envoy(path, '192.0.2.82'))).toBe('200 fail-open');
+      await eventually(async () => expect((await envoy(path, '192.0.2.82')).status).toBe(401));
     });
   });
 

@@ -2,7 +2,7 @@ import type { Outcome } from '#usher/bus';
 import type { Asked, BackendAnswer, Question, QuestionBus } from '#usher/domain';
 import type { ClusterNode } from '#usher/node';
 
-/** A worker has taken the question by then, or the gateway asks itself, ms. */
+/** A worker has taken the question by then, or the gateway asks itself, ms; after a quarter of a short time. */
 const TAKEN_WITHIN = 150;
 /** A worker that took it is given so long beyond the call's own time, ms. */
 const BEYOND_CALL = 100;
@@ -25,7 +25,7 @@ export function questionBus(node: Pick<ClusterNode, 'bus' | 'config' | 'question
         const options = {
           lane: question.target,
           deadlineAt: question.deadline,
-          takeWithinMs: TAKEN_WITHIN,
+          takeWithinMs: takenWithin(question),
           heardWithinMs: HEARD_WITHIN,
           // While it waits in line its worker says so, and has the last word.
           ...(mayWait.has(question.target)
@@ -39,6 +39,11 @@ export function questionBus(node: Pick<ClusterNode, 'bus' | 'config' | 'question
         );
       }),
   };
+}
+
+/** An edge in a hurry leaves time to ask directly, too. */
+function takenWithin({ askedAt, deadline }: Question): number {
+  return askedAt === undefined ? TAKEN_WITHIN : Math.min(TAKEN_WITHIN, (deadline - askedAt) / 4);
 }
 
 /**

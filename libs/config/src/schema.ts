@@ -189,7 +189,8 @@ export const edgeSchema = z.strictObject({
   deadline: durationOf(50)
     .optional()
     .meta({
-      description: 'Less than gateway.deadline where the edge gives up earlier.',
+      description:
+        'Less than gateway.deadline where the edge gives up earlier. By default as its dialect knows: mediamtx 1s, ome 2.8s, forward with proxy: envoy 150ms.',
       examples: ['1500ms'],
     }),
   flussonic: z

@@ -14,6 +14,8 @@ import { switchedMembers } from './switched.js';
 
 /** Of the deadline so much is kept for what stands in for an answer that does not come, ms; a quarter at most. */
 const ASKING_MARGIN = 75;
+/** With less time nobody is asked once more, ms. */
+const HARDLY_ANY = 25;
 
 /** Who was asked, and what was said. */
 export interface Asking {
@@ -73,8 +75,24 @@ export class Asker {
     const asked = await this.bus.ask(question);
     if (asked.kind === 'answered') return { answer: asked.answer, source: 'backend' };
     if (asked.kind === 'full') return { answer: overloaded(target), source: 'backend' };
+    // A worker has it, whose call goes on: asked again, a token that is good once would be spent.
+    if (asked.kind === 'silent' && deadline - this.clock.now() < HARDLY_ANY) {
+      return { answer: tooSlow(target), source: 'backend' };
+    }
     return { answer: await this.direct.ask(question), source: 'direct' };
   }
+}
+
+/** The check waits for less time than the call may take: its late answer settles the session. */
+export function tooSlow(target: string): UnavailableAnswer {
+  return {
+    kind: 'unavailable',
+    backend: target,
+    because: 'backend',
+    reason: 'backend-timeout',
+    detail: `${target} had not answered by the deadline of the check; the call goes on`,
+    tookMs: 0,
+  };
 }
 
 function suspended(target: string): UnavailableAnswer {

@@ -31,6 +31,8 @@ export interface CheckContext {
   onTrust?: boolean;
   /** Its time was up, and what stood in for the answer let it in: it plays already. */
   plays?: boolean;
+  /** It is asked about, and waits for less time than a backend of its route is given. */
+  isHurried?: boolean;
   /** An operator lets everybody in: no limit of letting in on trust counts. */
   letIn?: boolean;
   /** A protection's hold does not count for whoever plays already, nor one on an address for a known viewer. */

@@ -1,5 +1,6 @@
-import type { Session } from '#usher/domain';
+import type { Check, Session } from '#usher/domain';
 import { allow, deny, ladderOf, sources, unavailable, type World } from '../test/ladder-world.js';
+import type { CheckContext } from './check-context.js';
 
 const GROUP = {
   backends: {
@@ -127,10 +128,69 @@ describe('a question about a session that was allowed', () => {
   });
 });
 
-it('an edge in a hurry is asked for too: little of a short deadline is kept back', async () => {
-  const world = ladderOf();
-  await world.ladder.decide(world.context({}, 50));
-  expect(world.told.busQuestions[0]!.deadline - world.clock.now()).toBeGreaterThan(25);
+describe('an edge in a hurry, which waits for less time than the backend is given,', () => {
+  /** As Envoy: it would let nobody in by itself, so an overload of ours does not either. */
+  const inHurry = (world: World, part: Partial<Check> = {}) => ({
+    ...world.context(part, 60),
+    opensWhenAlone: false,
+  });
+  const answered = async (world: World, context: CheckContext): Promise<string> => {
+    const { decision } = await world.ladder.decide(context);
+    return `${decision.allow ? 'allow' : 'deny'} ${decision.source} ${decision.because}`;
+  };
+
+  it('is asked for too: little of a short deadline is kept back', async () => {
+    const world = ladderOf();
+    await world.ladder.decide(world.context({}, 50));
+    expect(world.told.busQuestions[0]!.deadline - world.clock.now()).toBeGreaterThan(25);
+  });
+
+  it.each([
+    ['open', 'allow fail-open backend'],
+    ['closed', 'deny fail-closed backend'],
+  ])('gets what the fail mode says where the backend is not done by then: %s', async (failMode, expected) => {
+    const world = ladderOf({ failMode });
+    nobodyAnswers(world);
+    expect(await answered(world, inHurry(world))).toBe(expected);
+  });
+
+  it.each([
+    ['open', 'allow fail-open backend'],
+    ['closed', 'deny fail-closed backend'],
+  ])(
+    'gets the same where a worker that has the question says nothing by then: %s',
+    async (failMode, expected) => {
+      const world = ladderOf({ failMode });
+      const context = inHurry(world);
+      world.said.asked = { kind: 'silent' };
+      world.told.asks = () => world.clock.advance(60);
+      expect(await answered(world, context)).toBe(expected);
+      expect(world.told.directQuestions).toEqual([]);
+    },
+  );
+
+  it('gets the overload policy where nobody could be asked in time, because of us', async () => {
+    const world = ladderOf();
+    world.said.asked = { kind: 'full' };
+    expect(await answered(world, inHurry(world))).toBe('deny overload us');
+  });
+
+  it('spoils nobody’s answer who has the same question and waits longer', async () => {
+    const world = ladderOf({ failMode: 'closed' });
+    nobodyAnswers(world);
+    const hurried = answered(world, inHurry(world, { sessionId: 'hurried' }));
+    await new Promise(setImmediate);
+    world.said.answer = allow();
+    expect(await sources(world, { sessionId: 'patient' })).toBe('allow backend');
+    // And has his own from what that one learnt.
+    expect(await hurried).toBe('allow stale backend');
+  });
+
+  it('who waits as long as the backend is given knows that it was not the backend', async () => {
+    const world = ladderOf({ timeout: '50ms' });
+    nobodyAnswers(world);
+    expect(await answered(world, inHurry(world))).toBe('deny overload us');
+  });
 });
 
 describe('a session that lives longer than it is taken for alive without a sign', () => {

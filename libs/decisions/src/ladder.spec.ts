@@ -232,7 +232,7 @@ describe('while a part is broken', () => {
   });
 
   it('a check is answered in time though nobody answers', async () => {
-    const world = ladderOf();
+    const world = ladderOf({ timeout: '50ms' });
     world.said.answer = new Promise(() => undefined);
     const { decision } = await world.ladder.decide(world.context({}, 60));
     expect(decision).toMatchObject({ allow: true, source: 'overload', because: 'us' });

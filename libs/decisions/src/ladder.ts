@@ -9,7 +9,7 @@ import type {
   Switches,
   UnavailableAnswer,
 } from '#usher/domain';
-import type { Asker, Asking } from './asking.js';
+import { tooSlow, type Asker, type Asking } from './asking.js';
 import type { CheckContext, Settled, Verdict } from './check-context.js';
 import { keptName, UNCHECKED, type Kept, type KeptDecisions } from './kept-decisions.js';
 import type { Limiting } from './limiting.js';
@@ -269,9 +269,12 @@ export class Ladder {
       const { version } = this.parts.kept;
       return { ...(await this.parts.asker.ask(context, target)), version };
     };
-    let flight = await this.parts.flights.share(key, ask);
+    context.isHurried = this.isHurried(context);
+    // Whoever waits longer gets the answer that comes too late for those in a hurry.
+    const called = context.isHurried ? `${key}\nin a hurry` : key;
+    let flight = await this.parts.flights.share(called, ask);
     // The time of the one who asked was up; there may be some left here.
-    if (!flight.leader && isOutOfTime(flight.value)) flight = await this.parts.flights.share(key, ask);
+    if (!flight.leader && isOutOfTime(flight.value)) flight = await this.parts.flights.share(called, ask);
     const { leader, value } = flight;
     const { answer, source } = value;
     // It may have been under way already when this check was looked at.
@@ -308,10 +311,19 @@ export class Ladder {
     );
   }
 
+  /** A backend may take longer than this check waits: no answer by then is the backend's, and no fault of ours. */
+  private isHurried({ deadline, route }: CheckContext): boolean {
+    const left = deadline - this.parts.clock.monotonic();
+    return route.backends.some((backend) => (this.parts.backends.get(backend)?.timeout ?? 0) > left);
+  }
+
   private timeIsUp(context: CheckContext): Settled {
     // Nobody gets past a password by keeping us busy with passwords.
     if (context.isRuled === false) return this.settle(context, this.parts.verdicts.ruledOut(BUSY));
-    const late = unavailableBecauseUs(context, 'deadline', 'the time for this check was used up');
+    const late =
+      context.isHurried === true
+        ? tooSlow(context.route.target ?? '')
+        : unavailableBecauseUs(context, 'deadline', 'the time for this check was used up');
     const decision = this.parts.standIn.decideNow(context, late);
     context.plays = decision.allow;
     return this.settle(context, this.parts.verdicts.stoodIn(context, decision, late));

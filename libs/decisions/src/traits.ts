@@ -26,6 +26,8 @@ export interface BackendTraits {
   /** It goes by a user and a password, in the path or the query (xtream). */
   readonly hasLogins: boolean;
   readonly device: string | undefined;
+  /** Ms that a call to it may take. */
+  readonly timeout: number;
 }
 
 export type TraitsByBackend = ReadonlyMap<string, BackendTraits>;
@@ -43,6 +45,7 @@ function traits(name: string, backend: BackendConfig): BackendTraits {
     credentialParameter: backend.credentialParameter,
     hasLogins: backend.type === 'xtream',
     device: backend.device,
+    timeout: backend.timeout,
   });
 }
 

@@ -85,6 +85,8 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     held: [] as Session[],
     busQuestions: [] as Question[],
     directQuestions: [] as Question[],
+    /** What happens while the bus is asked. */
+    asks: (): void => undefined,
     newcomers: [] as Newcomer[],
   };
   const known = new KnownMemory(
@@ -114,6 +116,7 @@ export function ladderOf(backend: Record<string, unknown> = {}, extra: Record<st
     {
       ask: async (question) => {
         told.busQuestions.push(question);
+        told.asks();
         return said.asked.kind === 'answered' ? { kind: 'answered', answer: await said.answer } : said.asked;
       },
     },

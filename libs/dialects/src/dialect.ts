@@ -80,6 +80,8 @@ export interface Dialect {
   readonly gist?: (request: EdgeRequest) => string | undefined;
   /** The header of an answer that holds `Decision.edgeTtl`. */
   readonly ttlHeader?: string;
+  /** This edge gives up by then, ms; undefined: as all of its type. */
+  readonly deadline?: number;
 }
 
 /** A wire protocol, for any edge. */

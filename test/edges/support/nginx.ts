@@ -1,11 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, freePort } from '#usher/testing';
-import { get } from '../../support/usher-process.js';
+import { accepts, start } from './programs.js';
 
 /** A real nginx of this test alone. */
 export interface Nginx {
@@ -14,11 +12,6 @@ export interface Nginx {
   log(): string;
   stop(): Promise<void>;
 }
-
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 export interface NginxSite {
   /** What stands in `http { … }`: `{port}` and `{folder}` are put in. */
@@ -41,26 +34,14 @@ export async function startNginx({ http, files = {} }: NginxSite): Promise<Nginx
     config,
     configuration(folder, http.replaceAll('{port}', String(port)).replaceAll('{folder}', folder)),
   );
-  const child = spawn('nginx', ['-p', folder, '-c', config, '-e', join(folder, 'error.log')], {
-    stdio: 'pipe',
-  });
-  running.add(child);
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const gone = once(child, 'close').finally(() => running.delete(child));
-  const log = (): string => said + readFileSync(join(folder, 'error.log'), 'utf8');
-  await eventually(async () => {
-    if (child.exitCode !== null) return true;
-    return (await get(port, '/is-nginx-there')).status > 0;
-  });
-  if (child.exitCode !== null) throw new Error(`nginx ended:\n${said}`);
+  const nginx = start('nginx', ['-p', folder, '-c', config, '-e', join(folder, 'error.log')]);
+  await eventually(() => nginx.hasEnded || accepts(port));
+  if (nginx.hasEnded) throw new Error(`nginx ended:\n${nginx.output()}`);
   return {
     port,
-    log,
+    log: () => nginx.output() + readFileSync(join(folder, 'error.log'), 'utf8'),
     stop: async () => {
-      child.kill('SIGQUIT');
-      child.kill('SIGTERM');
-      await gone;
+      await nginx.stop('SIGTERM');
       await rm(folder, { recursive: true, force: true });
     },
   };

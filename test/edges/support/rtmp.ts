@@ -1,25 +1,19 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '#usher/testing';
+import { accepts, hasFfmpeg, run, start, type Running } from './programs.js';
 
 /** Where Debian and others keep nginx's modules, and what nginx itself says. */
 const MODULE = 'ngx_rtmp_module.so';
-
-const running = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 /** What these tests need and is not there; undefined: all of it is. */
 export function missingForRtmp(): string | undefined {
   const missing = [
     ...(moduleFile() === undefined ? ['nginx with the RTMP module (libnginx-mod-rtmp)'] : []),
-    ...(['ffmpeg', 'ffprobe'].some((name) => spawnSync(name, ['-version']).status !== 0) ? ['ffmpeg'] : []),
+    ...(hasFfmpeg() ? [] : ['ffmpeg']),
   ];
   return missing.length === 0 ? undefined : missing.join(' and ');
 }
@@ -55,38 +49,16 @@ export async function startRtmpServer(blocks: string, port: number): Promise<Rtm
     'events { worker_connections 512; }',
   ];
   await writeFile(config, `${head.join('\n')}\n${blocks}`);
-  const child = spawn('nginx', ['-p', folder, '-c', config, '-e', errors], { stdio: 'pipe' });
-  running.add(child);
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const gone = once(child, 'close').finally(() => running.delete(child));
-  await eventually(() => child.exitCode !== null || accepts(port));
-  if (child.exitCode !== null) throw new Error(`nginx ended:\n${said}`);
+  const nginx = start('nginx', ['-p', folder, '-c', config, '-e', errors]);
+  await eventually(() => nginx.hasEnded || accepts(port));
+  if (nginx.hasEnded) throw new Error(`nginx ended:\n${nginx.output()}`);
   return {
-    log: () => said + readFileSync(errors, 'utf8'),
+    log: () => nginx.output() + readFileSync(errors, 'utf8'),
     stop: async () => {
-      child.kill('SIGTERM');
-      await gone;
+      await nginx.stop('SIGTERM');
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
-}
-
-/** A program of ffmpeg's that runs. */
-export interface Running {
-  readonly hasEnded: boolean;
-  /** Resolves with its exit code when it has ended. */
-  readonly ended: Promise<number | null>;
-  output(): string;
-  stop(): Promise<void>;
 }
 
 /** Sends a picture to an address, until it is refused or stopped. */
@@ -107,30 +79,4 @@ export async function pictureAt(url: string): Promise<string> {
   );
   await probe.ended;
   return probe.output().trim();
-}
-
-/** A command without quotes: its words are parted by spaces, and `{}` is the address. */
-function run(command: string, address: string): Running {
-  const [program = '', ...args] = command.split(' ').map((word) => (word === '{}' ? address : word));
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  running.add(child);
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-  }
-  const ended = once(child, 'close').then(() => {
-    running.delete(child);
-    return child.exitCode;
-  });
-  return {
-    get hasEnded() {
-      return !running.has(child);
-    },
-    ended,
-    output: () => output,
-    stop: async () => {
-      child.kill('SIGKILL');
-      await ended;
-    },
-  };
 }

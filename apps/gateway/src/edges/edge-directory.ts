@@ -150,7 +150,7 @@ function isSecret(expected: Buffer, given: string): boolean {
 
 function known({ name, config, isAddress }: Entry, spoken: Spoken, rest: string): KnownEdge {
   const { type, dialect, action } = spoken;
-  const { ttl, deadline = type.deadline } = config;
+  const { ttl, deadline = dialect.deadline ?? type.deadline } = config;
   return {
     kind: 'edge',
     name,

@@ -22,6 +22,7 @@ class Forward implements Dialect {
   private readonly credentials: Credentials;
   private readonly publishes: ReadonlySet<string>;
   readonly ttlHeader: string | undefined;
+  readonly deadline: number | undefined;
 
   constructor({ forward }: EdgeConfig) {
     this.config = forward;
@@ -30,6 +31,7 @@ class Forward implements Dialect {
     this.credentials = new Credentials(forward);
     this.publishes = new Set(forward.publish);
     this.ttlHeader = this.proxy.ttlHeader;
+    this.deadline = this.proxy.deadline;
   }
 
   readonly parse = (request: EdgeRequest): EdgeQuestion => {

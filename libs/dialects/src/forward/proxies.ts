@@ -25,6 +25,8 @@ export interface Proxy {
   readonly misunderstood: 400 | 403;
   /** By which its own cache is told how long an answer holds. */
   readonly ttlHeader?: string;
+  /** It gives up by then unless it is told otherwise, ms. */
+  readonly deadline?: number;
 }
 
 type Headers = EdgeRequest['headers'];
@@ -87,7 +89,7 @@ const NGINX: Readonly<Record<string, string>> = {
   'X-Real-IP': '$remote_addr',
 };
 const HAPROXY: Readonly<Record<string, string>> = {
-  'X-Original-URI': '%[url]',
+  'X-Original-URI': '%[pathq]',
   'X-Original-Method': '%[method]',
   'X-Real-IP': '%[src]',
 };
@@ -117,6 +119,9 @@ function byPath(request: EdgeRequest, hops: number): ViewerRequest {
     host: one(headers, 'host'),
   };
 }
+
+/** ext_authz waits for 200 ms unless its `timeout` says otherwise, and lets nobody in then. */
+const ENVOY_DEADLINE = 150;
 
 /**
  * Statuses. nginx: 2xx, 401, 403, anything else is a 500 to the viewer (ngx_http_auth_request_module.c). HAProxy: 2xx or
@@ -149,5 +154,11 @@ export const PROXIES: Readonly<Record<ProxyName, Proxy>> = {
     unavailable: 503,
     misunderstood: 400,
   },
-  envoy: { viewerOf: byPath, redirects: true, unavailable: 503, misunderstood: 400 },
+  envoy: {
+    viewerOf: byPath,
+    redirects: true,
+    unavailable: 503,
+    misunderstood: 400,
+    deadline: ENVOY_DEADLINE,
+  },
 };

@@ -79,6 +79,7 @@ function sessionOf(parts: object = {}) {
         credentialParameter: 'token',
         hasLogins: false,
         device: undefined,
+        timeout: 1_000,
       } as const,
     ],
   ]);
