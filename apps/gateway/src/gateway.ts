@@ -210,7 +210,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
       ({ check }, settled) => ledger.note(check, settled),
       ({ check }, settled) => tellOf(check, settled),
       ({ check }) => watch(check.edge, check.ip),
-      (context, settled) => guard?.note(context, settled),
+      (context, settled, asker) => guard?.note(context, settled, asker),
     ],
     closed: (edge, body) => webhook.closed(edge, body),
     ended: endedByEdge(node.registry),

@@ -243,18 +243,21 @@ describe('a hold that lets in', () => {
 describe('a hold of the protection', () => {
   const origin = 'protection' as const;
 
-  it('on an address refuses newcomers, not known viewers behind it', async () => {
-    const world = heldWorld();
-    world.set('before', { origin });
-    expect(await sources(world)).toBe('deny hold');
-    world.said.known = {
-      user: 'anna',
-      sessionName: '',
-      allowedAt: world.clock.now(),
-      grants: new Map(),
-    };
-    expect(await sources(world, { sessionId: '43', userAgent: 'MAG250' })).toBe('allow backend');
-  });
+  it.each(['address', 'network'] as const)(
+    'on an %s refuses newcomers, not known viewers behind it',
+    async (kind) => {
+      const world = heldWorld();
+      world.set('before', { origin, kind });
+      expect(await sources(world)).toBe('deny hold');
+      world.said.known = {
+        user: 'anna',
+        sessionName: '',
+        allowedAt: world.clock.now(),
+        grants: new Map(),
+      };
+      expect(await sources(world, { sessionId: '43', userAgent: 'MAG250' })).toBe('allow backend');
+    },
+  );
 
   it.each(['address', 'credential'] as const)('on a %s lets whoever plays play on', async (kind) => {
     const world = heldWorld();

@@ -132,12 +132,12 @@ export class Ladder {
     return this.parts.verdicts.previousStands(context, shared) ?? this.parts.verdicts.denied(shared, 'cache');
   }
 
-  /** Behind an address that scans there may be people who pay; and whoever plays already was let in by his backend. */
+  /** Behind an address that scans (of IPv6 its /64) there may be people who pay; and whoever plays already was let in by his backend. */
   private async isSpared(context: CheckContext, { kind }: Hold): Promise<boolean> {
     const { edge, sessionId } = context.check;
     const mine = this.parts.kept.find(keptName(edge, sessionId), context.identity.fingerprint);
     if (mine?.session !== undefined && wasAllowed(mine.session)) return true;
-    return kind === 'address' && this.parts.standIn.isKnown(context);
+    return (kind === 'address' || kind === 'network') && this.parts.standIn.isKnown(context);
   }
 
   /** Rung `rule`: what the gateway decides itself; undefined: nothing. */

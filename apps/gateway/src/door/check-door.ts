@@ -56,7 +56,8 @@ export interface CheckDoorParts {
   readonly ttls: EdgeTtls;
 }
 
-export type Bookkeeper = (context: CheckContext, settled: Settled) => void;
+/** `asker`: the address from which the edge asks. */
+export type Bookkeeper = (context: CheckContext, settled: Settled, asker: string) => void;
 
 /** Nothing came with it. */
 const NO_BODY = Buffer.alloc(0);
@@ -170,7 +171,7 @@ export class CheckDoor {
     if (edge.isByAddress && !asker.isProxied && edge.type.name !== 'forward') {
       this.noted(() => this.parts.watchHops(edge.name, asker.address, request.headers));
     }
-    for (const keep of bookkeepers) this.noted(() => keep(context, settled));
+    for (const keep of bookkeepers) this.noted(() => keep(context, settled, asker.address));
   }
 
   /** What was answered; undefined where it must not be said by heart. */

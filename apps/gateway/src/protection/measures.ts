@@ -4,6 +4,7 @@ import {
   credentialKeyOf,
   digest,
   networkOf,
+  queryParameter,
   viewerKeyOf,
   type Decision,
   type ReasonCode,
@@ -46,6 +47,20 @@ export interface Observation {
   readonly thing: string;
 }
 
+/** What counts as one address: of IPv6 the /64, in which one viewer has as many addresses as he likes. */
+export const addressOf = (ip: string): string => networkOf(ip);
+
+/** Of IPv4 the /24: a mobile viewer has one address of his carrier's pool after the other. */
+const wideNetworkOf = (ip: string): string => networkOf(ip).replace(/^(\d+\.\d+\.\d+)\.\d+$/, '$1.0/24');
+
+/**
+ * The credential is his alone, as far as can be told: a parameter that is configured, a login, or what is called a token. Of a
+ * query without any (`?lang=de`) the same is everybody's.
+ */
+export function isHis({ check: { query }, credential }: CheckContext): boolean {
+  return credential !== '' && (credential !== query || !!queryParameter(query, 'token'));
+}
+
 /** Refused for what the viewer showed, not for who he is, nor because nobody could be asked. */
 const DENIED: ReadonlySet<ReasonCode> = new Set([
   'backend-denied',
@@ -60,20 +75,21 @@ const DENIED: ReadonlySet<ReasonCode> = new Set([
 /** What a check that was not answered from memory shows. `namespace` is that of the named user. */
 export function observations(context: CheckContext, decision: Decision, namespace: string): Observation[] {
   const { check, identity, credential } = context;
-  const { ip } = check;
+  const address = addressOf(check.ip);
   if (!decision.allow) {
     if (!DENIED.has(decision.reason)) return [];
     const token = credentialKeyOf(credential);
-    const seen: Observation[] = [{ measure: MEASURES.deniedTokens, subject: ip, thing: token }];
-    if (credential !== '') seen.push({ measure: MEASURES.deniedAttempts, subject: token, thing: check.id });
+    const seen: Observation[] = [{ measure: MEASURES.deniedTokens, subject: address, thing: token }];
+    if (isHis(context)) seen.push({ measure: MEASURES.deniedAttempts, subject: token, thing: check.id });
     const isNamed = viewerKeyOf(check, undefined) !== identity.viewerKey;
-    if (isNamed) seen.push({ measure: MEASURES.deniedDevices, subject: ip, thing: identity.viewerKey });
+    if (isNamed) seen.push({ measure: MEASURES.deniedDevices, subject: address, thing: identity.viewerKey });
     return seen;
   }
   if (decision.because !== undefined || decision.source === 'hold') return [];
-  const network = digest('network', networkOf(ip));
+  const network = digest('network', wideNetworkOf(check.ip));
   const seen: Observation[] = [];
-  if (credential !== '') {
+  // Where a rule decides, or everybody may watch, the credential was not what let him in.
+  if (isHis(context) && decision.source !== 'rule') {
     seen.push({ measure: MEASURES.networksPerToken, subject: credentialKeyOf(credential), thing: network });
   }
   const { user = '' } = decision;

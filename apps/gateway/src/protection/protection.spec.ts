@@ -25,7 +25,7 @@ afterAll(async () => {
 function world(protection: Record<string, unknown> = {}, gateways = 1) {
   const config = configSchema.parse({
     backends: { portal: { type: 'http', url: 'http://portal.example.com', device: 'mac' } },
-    edges: { 'nginx-1': { addresses: ['10.0.0.11'] } },
+    edges: { 'nginx-1': { addresses: ['10.0.0.11', '2001:db8:0:11::5'] } },
     gateway: { proxies: ['10.0.1.0/24'] },
     protection: { mode: 'enforce', ...protection },
   });
@@ -65,9 +65,9 @@ function world(protection: Record<string, unknown> = {}, gateways = 1) {
     const named = identify(facts, 's1', at, traitsOf(config));
     return { ...named, route: at, habit: 'once', opensWhenAlone: true, deadline: Infinity };
   };
-  const decide = (part: Partial<Check>, decision: Decision): void => {
+  const decide = (part: Partial<Check>, decision: Decision, asker = '10.0.0.11'): void => {
     const guard = guards[ids % gateways]!;
-    guard.note(context(part), { decision });
+    guard.note(context(part), { decision }, asker);
   };
   const denied = (part: Partial<Check>) =>
     decide(part, { allow: false, source: 'backend', reason: 'backend-denied', backend: 'portal' });
@@ -122,6 +122,14 @@ describe('whoever passes a limit is held', () => {
     expect(held.find(({ kind }) => kind === 'user')?.subject).toBe('portal/anna');
   });
 
+  it('an address of IPv6 with its whole /64, in which everybody has as many as he likes', async () => {
+    const { denied, held } = world({ deniedTokens: 16, deniedDevices: 0 });
+    times(24, (i) => denied({ ip: `2001:db8:0:7:${i}::1`, query: `token=guess-${i}` }));
+    await eventually(() =>
+      expect(held).toMatchObject([{ kind: 'network', subject: '2001:db8:0:7::/64', origin: 'protection' }]),
+    );
+  });
+
   it.each([
     ['devices', { devicesPerUser: 4 }, (i: number): Partial<Check> => ({ query: `mac=${i}` })],
     ['channels', { channelsPerUser: 4 }, (i: number): Partial<Check> => ({ channel: `c${i}` })],
@@ -162,6 +170,45 @@ describe('nobody is held', () => {
     const all = world();
     times(60, (i) => all.denied({ ip, query: `token=${i}` }));
     await eventually(() => expect(all.results()).toContain('spared'));
+    expect(await settled(all)).toEqual([]);
+  });
+
+  it('at 10.9.9.9: an edge asks from there that is named by its URL, and names no viewer’s address', async () => {
+    const all = world();
+    const refusal = { allow: false, source: 'backend', reason: 'backend-denied', backend: 'portal' } as const;
+    times(60, (i) => all.decide({ ip: '10.9.9.9', query: `token=${i}` }, refusal, '10.9.9.9'));
+    await eventually(() => expect(all.results()).toContain('spared'));
+    expect(await settled(all)).toEqual([]);
+  });
+
+  it.each(['2001:db8:0:11::5', '2001:db8:0:11::6'])('at %s: it shares its /64 with an edge', async (ip) => {
+    const all = world();
+    times(60, (i) => all.denied({ ip, query: `token=${i}` }));
+    await eventually(() => expect(all.results()).toContain('spared'));
+    expect(await settled(all)).toEqual([]);
+  });
+
+  it('for a query that is everybody’s, nor one that a rule lets in, from many networks', async () => {
+    const all = world({ networksPerUser: 0, devicesPerUser: 0 });
+    const byRule = { allow: true, source: 'rule', reason: 'rule-allowed' } as const;
+    times(30, (i) => all.allowed({ ip: `198.51.${i}.1`, query: 'lang=de' }, ''));
+    times(30, (i) => all.decide({ ip: `198.51.${i}.1`, query: 'token=free' }, byRule));
+    times(200, (i) => all.denied({ ip: `198.51.${i}.1`, query: 'lang=de' }));
+    expect(await settled(all)).toEqual([]);
+  });
+
+  it('for a token that several users have', async () => {
+    const all = world({ networksPerUser: 0, devicesPerUser: 0 });
+    times(2, (i) => all.allowed({ query: 'token=app' }, `user-${i}`));
+    await eventually(async () => expect(await server.cli('KEYS', '*users-at*')).not.toBe(''));
+    times(30, (i) => all.allowed({ ip: `198.51.${i}.1`, query: 'token=app' }, `user-${i % 5}`));
+    await eventually(() => expect(all.results()).toContain('spared'));
+    expect(await settled(all)).toEqual([]);
+  });
+
+  it('for having one address after the other of a carrier’s pool', async () => {
+    const all = world();
+    times(200, (i) => all.allowed({ ip: `198.51.100.${i}`, query: 'token=1&mac=1' }));
     expect(await settled(all)).toEqual([]);
   });
 

@@ -24,7 +24,7 @@ const see = (things: readonly string[], part: Partial<Seen> = {}) =>
   counts.count({
     measure: 'deniedTokens',
     subject: '192.0.2.7',
-    isAddress: true,
+    hasUsers: true,
     things,
     limit: 3,
     window: 600_000,
@@ -54,7 +54,7 @@ describe('what is seen of a suspect', () => {
   it('comes with the users who are behind an address', async () => {
     await see(['u1', 'u2', 'u3', 'u4', 'u5'], { measure: USERS_AT, limit: 20 });
     expect(await see(['a'])).toMatchObject({ users: 5 });
-    expect(await see(['a'], { isAddress: false, subject: 'portal/anna' })).toMatchObject({ users: 0 });
+    expect(await see(['a'], { hasUsers: false, subject: 'portal/anna' })).toMatchObject({ users: 0 });
   });
 
   it('of an attacker fills no memory: a set ends at its limit and one call’s worth', async () => {

@@ -7,17 +7,17 @@ export const MOST_SEEN = 500;
 /** Nobody waits for it, ms. */
 const TIMEOUT = 1_000;
 
-/** The users who were seen at an address: not a measure by itself. */
+/** The users who were seen at an address, or with a credential: not a measure by itself. */
 export const USERS_AT = 'users-at';
 
 /** What was seen of one suspect. */
 export interface Seen {
   /** Which peculiarity it is: a part of the key. */
   readonly measure: string;
-  /** Of whom: an address, the digest of a credential, `namespace/user`. No secret: it stands in the key. */
+  /** Of whom: an address or network, the digest of a credential, `namespace/user`. No secret: it stands in the key. */
   readonly subject: string;
-  /** The address, where `subject` is one: how many users are behind it is told too. */
-  readonly isAddress: boolean;
+  /** An address or a credential: how many users are behind it is told too. */
+  readonly hasUsers: boolean;
   /** Different things, by short names of 26 bytes at most. */
   readonly things: readonly string[];
   /** So many may be seen within the window. */
@@ -30,7 +30,7 @@ export interface Counted {
   readonly count: number;
   /** The limit was passed by this call: true once until the count starts anew. */
   readonly passed: boolean;
-  /** Users seen at the address; 0 where it is none. */
+  /** Users seen behind it; 0 where it has none. */
   readonly users: number;
 }
 
@@ -45,10 +45,10 @@ export class SuspectCounts {
   }
 
   /** Rejects while Redis is away or late: what was seen then is not counted. */
-  async count({ measure, subject, isAddress, things, limit, window }: Seen): Promise<Counted> {
+  async count({ measure, subject, hasUsers, things, limit, window }: Seen): Promise<Counted> {
     const shard = shardOf(subject, this.shards);
     const key = suspectKey(shard, measure, subject);
-    const usersAt = isAddress ? suspectKey(shard, USERS_AT, subject) : key;
+    const usersAt = hasUsers ? suspectKey(shard, USERS_AT, subject) : key;
     const how = measure === USERS_AT ? 'users' : '';
     const args = [window, limit, how, ...things.slice(0, MOST_SEEN)];
     const answer = await this.redis.run(COUNT, [key, usersAt], args, TIMEOUT);

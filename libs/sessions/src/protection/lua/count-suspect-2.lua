@@ -3,11 +3,10 @@
   first. Once they are more than the limit he is told of, once, and counting starts anew. Idempotent: the same things
   count once.
 
-  KEYS  1 usher:suspect:{07}:<measure>:<subject>  2 usher:suspect:{07}:users-at:<address>; of what is no address KEYS[1]
-        again
+  KEYS  1 usher:suspect:{07}:<measure>:<subject>  2 usher:suspect:{07}:users-at:<subject>; of a user KEYS[1] again
   ARGV  1 the window, ms  2 the limit  3 'users' (KEYS[2] is what is added to, and nobody is told of) or ''
         4… what was seen, each at most 26 bytes
-  Returns {different things in the window, 1 if the limit was passed by this call else 0, users at the address}.
+  Returns {different things in the window, 1 if the limit was passed by this call else 0, users behind him}.
   Errors  WRONGTYPE where a key is not ours.
 ]]
 local window, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
