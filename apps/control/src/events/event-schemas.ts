@@ -161,10 +161,10 @@ export const EVENTS: Readonly<Record<string, Description>> = {
     facts: {
       measure: text.describe('Which limit: deniedTokens, networksPerUser …'),
       kind: text.describe('address, credential or user.'),
-      subject: text.describe('An address, the digest of a credential, or namespace/user.'),
+      subject: text.describe('An address (of IPv6 its /64), the digest of a credential, or namespace/user.'),
       count: text,
       limit: text,
-      result: text.describe('held; observed (would have been); spared (an address of many users); failed.'),
+      result: text.describe('held; observed (would have been); spared (who stands for many users); failed.'),
       edge: text.optional(),
       channel: text.optional(),
       ip: text.optional(),

@@ -68,7 +68,7 @@ export const METRICS = {
   }),
   protection: define({
     name: 'usher_protection_tripped_total',
-    help: 'Limits of the protection that somebody passed: held; observed (would have been held); spared (an address of many); failed.',
+    help: 'Limits of the protection that somebody passed: held; observed (would have been held); spared (who stands for many); failed.',
     kind: 'counter',
     labels: ['measure', 'result'],
   }),
