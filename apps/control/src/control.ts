@@ -77,13 +77,13 @@ export class ControlModule {
         {
           provide: ControlEvents,
           useFactory: (queues: ControlQueues, { job }: Cutting) =>
-            new ControlEvents(node, queues, cutRevoked(job, node.log)),
+            new ControlEvents(node, queues, cutRevoked(job)),
           inject: [ControlQueues, CUTTING],
         },
         {
           provide: Kicks,
-          useFactory: (queues: ControlQueues) => openKicks(node, queues),
-          inject: [ControlQueues],
+          useFactory: (queues: ControlQueues, cutting: Cutting) => openKicks(node, queues, cutting),
+          inject: [ControlQueues, CUTTING],
         },
         { provide: RenewalJob, useFactory: () => renewalJob(node, revoking(node)) },
         { provide: LimitsJob, useFactory: () => limitsJob(node) },

@@ -6,6 +6,7 @@ import {
   HoldTable,
   TimedFollower,
   type EventFacts,
+  type EventType,
   type EventWriter,
   type NewHold,
 } from '#usher/sessions';
@@ -49,7 +50,7 @@ export function clusterHolds({ redis, bus, clock, log, events }: ClusterHoldsPar
     });
     await follower.look();
   };
-  const tell = (type: string, about: string, facts: EventFacts): void => {
+  const tell = (type: EventType, about: string, facts: EventFacts): void => {
     events
       .tell(type, about, facts)
       .catch((error: unknown) => log.debug({ error, type }, 'an event could not be told'));

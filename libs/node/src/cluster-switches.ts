@@ -7,6 +7,7 @@ import {
   SwitchTable,
   TimedFollower,
   type EventFacts,
+  type EventType,
   type EventWriter,
   type NewSwitch,
   type SwitchChange,
@@ -82,7 +83,7 @@ export function clusterSwitches(parts: ClusterSwitchesParts): ClusterSwitches {
     });
     await follower.look();
   };
-  const tell = (type: string, about: string, facts: EventFacts): void => {
+  const tell = (type: EventType, about: string, facts: EventFacts): void => {
     events
       .tell(type, about, facts)
       .catch((error: unknown) => log.debug({ error, type }, 'an event could not be told'));

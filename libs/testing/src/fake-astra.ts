@@ -83,6 +83,8 @@ export async function startFakeAstra(options: FakeAstraOptions): Promise<FakeAst
  * answers, lists and closes sessions over its control API.
  */
 export class FakeAstra {
+  /** What its control API was told, oldest first. */
+  readonly commands: string[] = [];
   #port = 0;
   #count = 0;
   #sessions = new Map<string, OwnSession>();
@@ -235,6 +237,7 @@ export class FakeAstra {
 
   async #obey(text: string): Promise<object | undefined> {
     const order = parseOrder(text);
+    this.commands.push(String(order?.cmd));
     if (order?.cmd === 'sessions') return { sessions: this.sessions };
     if (order?.cmd !== 'close-session') return undefined;
     const session = [...this.#sessions.values()].find(({ client_id }) => client_id === order.id);

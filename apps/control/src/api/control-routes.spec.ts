@@ -2,7 +2,7 @@ import { Metrics } from '#usher/observe';
 import { startControl, type Control } from '../control.js';
 import { findEndpoint } from './endpoint/endpoint.js';
 import { controlRoutes } from './control-routes.js';
-import { ask, startApiWorld, type ApiWorld } from './for-tests.js';
+import { aSession, ask, startApiWorld, type ApiWorld } from './for-tests.js';
 import { readFile } from 'node:fs/promises';
 
 let world: ApiWorld;
@@ -34,6 +34,29 @@ describe('the routes over what control does', () => {
       expect((await ask(control.api.port, path, { token })).status).toBe(200);
     },
   );
+
+  it('POST /kicks finds an address however it is written, and says what was not cut', async () => {
+    const openedAt = Math.floor(world.clock.now()) - 60_000;
+    const registry = world.node.registry;
+    await registry.open(aSession(openedAt, { sessionId: 'mapped', ip: '::ffff:192.0.2.77' }));
+    await registry.open(aSession(openedAt, { sessionId: 'long', ip: '2001:0DB8:0:0:0:0:0:0007' }));
+    const kick = async (address: string) => {
+      const body = { address, holdFor: '0s', reason: 'test' };
+      return (await ask(control.api.port, '/kicks', { method: 'POST', token, body })).body as unknown;
+    };
+    const revoked = (session: string) => ({ revoked: [{ edge: 'astra-1', session }], cannotCut: 1 });
+    expect(await kick('192.0.2.77')).toMatchObject(revoked('mapped'));
+    expect(await kick('2001:db8::7')).toMatchObject(revoked('long'));
+  });
+
+  it.each([
+    { address: 'foo', reason: 'test' },
+    { address: 'foo', holdFor: '0s', reason: 'test' },
+  ])('POST /kicks of what is no address is a problem that says what would be one: %j', async (body) => {
+    const answer = await ask(control.api.port, '/kicks', { method: 'POST', token, body });
+    expect(answer).toMatchObject({ status: 422, body: { type: 'urn:usher:problem:bad-body' } });
+    expect(answer.body.detail).toContain('192.0.2.7 or 2001:db8::7');
+  });
 
   it('are in its OpenAPI document, what is no JSON too', async () => {
     const { body } = await ask(control.api.port, '/openapi.json', { token: '' });

@@ -40,6 +40,11 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, string>>>
   },
   'session.moved': { reason: 'moved', channel: 'a001', ip: '192.0.2.7', state: 'on-trust', openedAt: AT },
   'session.revoked': { reason: 'kicked', by: 'anna', ...session, state: 'revoked' },
+  'session.not-cut': {
+    reason: 'kicked',
+    outcome: 'given-up',
+    detail: 'http://192.0.2.10:8000/control/: no answer within 3000 ms',
+  },
   'limit.reached': {
     namespace: 'portal',
     user: '100500',

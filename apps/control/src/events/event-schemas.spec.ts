@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { EVENT_TYPES } from '#usher/sessions';
 import { EXAMPLES } from './event-examples.js';
 import { deliverySchema, EVENTS, jsonSchemaOf, schemaOf } from './event-schemas.js';
 import { exampleOf, withEvents } from './events-page.js';
@@ -31,6 +32,30 @@ describe('the documents of events (node scripts/docs-events.mjs writes them)', (
       expect(Object.keys(EVENTS[type]!.facts)).toEqual(expect.arrayContaining(Object.keys(EXAMPLES[type]!)));
     }
   });
+});
+
+it('describes every type that code or a script tells, and no other', () => {
+  // What TypeScript tells has one of these types, or does not compile.
+  expect(types).toEqual([...EVENT_TYPES]);
+  const libs = fileURLToPath(new URL('../../../../libs', import.meta.url));
+  const scripts = readdirSync(libs, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.lua'),
+  );
+  const told = scripts.flatMap((path) =>
+    Array.from(
+      readFileSync(join(libs, path), 'utf8').matchAll(/\btell(?:End)?\(kept, '([^']+)'/g),
+      ([, type = '']) => type,
+    ),
+  );
+  expect([...new Set(told)].sort()).toEqual([
+    'limit.reached',
+    'session.closed',
+    'session.moved',
+    'session.opened',
+    'session.revoked',
+    'session.updated',
+  ]);
+  expect(types).toEqual(expect.arrayContaining(told));
 });
 
 it('a schema refuses what is no such event', () => {

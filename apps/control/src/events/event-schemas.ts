@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { EventType } from '#usher/sessions';
 
 /** What stands in each event, for who receives them: docs/events/ is made of it. Further facts may come with a newer version. */
 const text = z.string();
@@ -100,7 +101,7 @@ const holdFacts = {
 
 const switchFacts = { kind: text.describe('backend or route.'), name: text };
 
-export const EVENTS: Readonly<Record<string, Description>> = {
+const DESCRIPTIONS: Readonly<Record<EventType, Description>> = {
   'session.opened': {
     about: 'A viewer was let in: a session began. Its `opening` is its own id.',
     session: true,
@@ -142,6 +143,18 @@ export const EVENTS: Readonly<Record<string, Description>> = {
     about: 'A session may not go on, and its edge is told to cut it; `session.closed` follows.',
     session: true,
     facts: { ...endedFacts, reason: text.optional(), by: by.by },
+  },
+  'session.not-cut': {
+    about:
+      'A revoked session was not cut, so that what plays may play on; it stays listed as revoked until its edge, its time or its edge’s list ends it.',
+    session: true,
+    facts: {
+      reason: text.describe('Why it was to be cut.'),
+      outcome: text.describe(
+        'given-up: its edge was told in vain, or too many were to be cut. cannot: it cannot be told.',
+      ),
+      detail: text.describe('Why it was not cut, for people.'),
+    },
   },
   'limit.reached': {
     about: 'A user is at the cap of devices.',
@@ -282,6 +295,9 @@ export const EVENTS: Readonly<Record<string, Description>> = {
   },
   'switch.lifted': { about: 'A switch was taken back.', facts: { ...switchFacts, ...by } },
 };
+
+/** By type; another version may have further ones. */
+export const EVENTS: Readonly<Record<string, Description>> = DESCRIPTIONS;
 
 /** An event of this type; undefined: a type that another version has. */
 export function schemaOf(type: string): z.ZodObject | undefined {

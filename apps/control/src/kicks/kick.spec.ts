@@ -188,19 +188,19 @@ describe('while sessions are kicked', () => {
   async function kicked(target: KickTarget, meanwhile: () => Promise<unknown>, holdFor = KICK_HOLD) {
     const { parts, kick, order } = world();
     const jobs: (readonly [KickWork, AddOptions | undefined])[] = [];
-    const kicks = new Kicks({ ...parts, clock, log: silentLog });
+    const kicks = new Kicks({ ...parts, canCut: (edge) => edge === 'astra-1', clock, log: silentLog });
     const queue: Pick<JobQueue<KickWork>, 'add'> = {
       add: async (work, options) => void jobs.push([work, options]),
     };
     kicks.use(queue as JobQueue<KickWork>);
-    const { goesOn } = await kicks.kick(kick(target, holdFor));
+    const { goesOn, cannotCut } = await kicks.kick(kick(target, holdFor));
     await meanwhile();
     const delays: (number | undefined)[] = [];
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       delays.push(job[1]?.delay);
-      await kicks.work({ id: '1', data: JSON.parse(JSON.stringify(job[0])), failures: 0, addedAt: 0 });
+      await kicks.work({ data: JSON.parse(JSON.stringify(job[0])) });
     }
-    return { goesOn, delays, order };
+    return { goesOn, cannotCut, delays, order };
   }
   const stateOf = async (sessionId: string) =>
     (await registry.read({ edge: 'astra-1', sessionId }))?.state ?? 'none';
@@ -222,6 +222,17 @@ describe('while sessions are kicked', () => {
       expect(delays).toEqual([8_000]);
     },
   );
+
+  it('it is said of how many their edges cannot be told to cut', async () => {
+    await open('1');
+    await open('2', { edge: 'plain' });
+    await open('3', { edge: 'plain' });
+    const { cannotCut } = await kicked(
+      { kind: 'user', namespace: 'portal', user: 'anna' },
+      async () => undefined,
+    );
+    expect(cannotCut).toBe(2);
+  });
 
   it('what was opened before, and written late, is ended and held too', async () => {
     const openedAt = Date.now() - 1_000;

@@ -21,9 +21,13 @@ export interface KickReport {
   readonly holds: readonly Hold[];
   /** There are more: they are ended one page after the other, whatever becomes of this process. */
   readonly goesOn: boolean;
+  /** Of `revoked`: their edges cannot be told to cut, so that what plays may play on. */
+  readonly cannotCut: number;
 }
 
 export interface KicksParts extends KickParts {
+  /** Whether this edge can be told to cut. */
+  readonly canCut: (edge: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -53,11 +57,12 @@ export class Kicks {
       revoked: revoked.map(({ edge, sessionId }) => ({ edge, sessionId })),
       holds,
       goesOn: cursor !== undefined,
+      cannotCut: revoked.filter(({ edge }) => !this.parts.canCut(edge)).length,
     };
   }
 
   /** One page more. A page that is done twice harms nobody: what is revoked is passed over. */
-  async work({ data }: WorkedJob<KickWork>): Promise<void> {
+  async work({ data }: Pick<WorkedJob<KickWork>, 'data'>): Promise<void> {
     const { cursor, revoked } = await kickPage(this.parts, data.kick, data);
     if (data.missedSince !== undefined && revoked.length > 0)
       this.parts.log.info({ revoked: revoked.length }, 'sessions that began while they were kicked were too');

@@ -1,5 +1,6 @@
 import { listSessions } from '#usher/sessions';
 import type { ControlNode } from '../control-node.js';
+import type { Cutting } from '../cutting/cutting.js';
 import type { Queues } from '../queues/queues.js';
 import { revoking } from '../revoking.js';
 import { Kicks, type KickWork } from './kicks.js';
@@ -8,7 +9,11 @@ import { Kicks, type KickWork } from './kicks.js';
 const LATELY = 3_600_000;
 
 /** Begins to work on what is left of kicks, of whichever control they are. It ends with the queues. */
-export function openKicks(node: ControlNode, queues: Pick<Queues, 'open'>): Kicks {
+export function openKicks(
+  node: ControlNode,
+  queues: Pick<Queues, 'open'>,
+  { cutters }: Pick<Cutting, 'cutters'>,
+): Kicks {
   const { redis, registry, holds, known, clock, log } = node;
   const kicks = new Kicks({
     list: (query) => listSessions(redis, registry, query),
@@ -24,6 +29,7 @@ export function openKicks(node: ControlNode, queues: Pick<Queues, 'open'>): Kick
       const { mixedAt = 0 } = (await known.find(backend, viewerKey)) ?? {};
       return clock.now() - mixedAt < LATELY;
     },
+    canCut: (edge) => cutters.canCut(edge),
     clock,
     log,
   });

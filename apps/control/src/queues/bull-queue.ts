@@ -196,7 +196,13 @@ export async function removeQueue(name: string, { adding }: QueueConnections): P
 }
 
 function workedJob<Data>(job: Job<Data, void, string>): WorkedJob<Data> {
-  return { id: job.id ?? '', data: job.data, failures: job.attemptsMade, addedAt: job.timestamp };
+  return {
+    id: job.id ?? '',
+    data: job.data,
+    failures: job.attemptsMade,
+    addedAt: job.timestamp,
+    update: (data) => inTime(job.updateData(data)),
+  };
 }
 
 /** BullMQ waits for Redis without end. */

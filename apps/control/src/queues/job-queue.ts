@@ -27,6 +27,8 @@ export interface WorkedJob<Data> {
   readonly failures: number;
   /** When it was added, ms since 1970, by the clock of who added it. */
   readonly addedAt: number;
+  /** Its next try is given this, also by another process. Rejects while Redis is away. */
+  readonly update: (data: Data) => Promise<void>;
 }
 
 export interface AddOptions {

@@ -1,3 +1,4 @@
+import { plainAddress } from '#usher/sessions';
 import type { Check, Decision } from '#usher/domain';
 import { LastAnswers } from './last-answers.js';
 import type { Remembered } from './last-answers.js';
@@ -46,7 +47,7 @@ export class WhyMemory {
     const record = whyRecord(check, given, user, at);
     const { edge, sessionId, channel } = check;
     const one = { record, plain, edge, sessionId, channel, user: decision.user, repeats: 0, lastAt: at };
-    this.#byAddress.add(check.ip, one);
+    this.#byAddress.add(plainAddress(check.ip), one);
     if (user !== undefined) this.#byUser.add(user, one);
     if (!plain) this.#addNotable(one);
     return record;
@@ -71,7 +72,7 @@ export class WhyMemory {
   }
 
   #repeated(check: Check, decision: Decision, namespace: string, plain: boolean): Remembered | undefined {
-    const here = this.#byAddress.findRepeat(check.ip, check, decision, plain);
+    const here = this.#byAddress.findRepeat(plainAddress(check.ip), check, decision, plain);
     if (here !== undefined || !decision.user) return here;
     return this.#byUser.findRepeat(userName(namespace, decision.user), check, decision, plain);
   }

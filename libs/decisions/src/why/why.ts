@@ -1,3 +1,4 @@
+import { plainAddress } from '#usher/sessions';
 import type { Check, Clock, Log } from '#usher/domain';
 import { positionText, readPosition, type RedisClient } from '#usher/redis';
 import type { Remembered } from './last-answers.js';
@@ -89,7 +90,7 @@ export class Why {
     if (record === undefined) return;
     this.#enqueue({
       record,
-      concerned: { ip: check.ip, namespace, user },
+      concerned: { ip: plainAddress(check.ip), namespace, user },
       plain: isPlainAllow(given.decision),
     });
   }
@@ -99,8 +100,9 @@ export class Why {
     return this.#found(this.#memory.byUser(namespace, user), this.#store.byUser(namespace, user));
   }
 
-  /** The last answers that an address got. */
-  byAddress(ip: string): Promise<WhyFound> {
+  /** The last answers that an address got, however it is written. */
+  byAddress(address: string): Promise<WhyFound> {
+    const ip = plainAddress(address);
     return this.#found(this.#memory.byAddress(ip), this.#store.byAddress(ip));
   }
 

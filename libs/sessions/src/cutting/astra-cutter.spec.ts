@@ -125,6 +125,39 @@ describe('a session at an Astra', () => {
     });
   });
 
+  it('is one of a page, whose list is read once before and once after, each with its own result', async () => {
+    const before = list(line('41'), line('42', '', '192.0.2.8'), line('43', '', '192.0.2.9'), line('c8'));
+    astra.reply = ({ body }) => {
+      if (body === '{"cmd":"sessions"}')
+        return astra.requests.length === 1 ? before : list(line('43', '', '192.0.2.9'));
+      return body.includes('"42"') ? { status: 404 } : { status: 200, body: '{}' };
+    };
+    const sessions = ['41', '42', '43', '44'].map((sessionId, n) =>
+      aSession({ sessionId, ip: `192.0.2.${n === 3 ? 99 : 7 + n}` }),
+    );
+    expect(await cutter().cutAll(sessions, patient)).toEqual([
+      { kind: 'cut' },
+      { kind: 'gone' },
+      {
+        kind: 'failed',
+        detail: `${astra.url}/control/: told to close the session, it lists it still`,
+        retry: true,
+      },
+      { kind: 'gone' },
+    ]);
+    expect(astra.requests).toHaveLength(5);
+  });
+
+  it('is as it was, with all of its page, where the list cannot be had', async () => {
+    astra.reply = () => ({ status: 500 });
+    const results = await cutter().cutAll([aSession(), aSession({ sessionId: '43' })], patient);
+    expect(results).toMatchObject([
+      { kind: 'failed', retry: true },
+      { kind: 'failed', retry: true },
+    ]);
+    expect(astra.requests).toHaveLength(1);
+  });
+
   it.each(['x-session-id', 'own'] as const)(
     'is cut on our fake of one, which lists %s',
     async (listedIds) => {

@@ -30,6 +30,22 @@ describe('the edges', () => {
     await edge.stop();
   });
 
+  it('are told of a page of sessions', async () => {
+    const edge = await startFakeEdgeApi(({ line }) => ({ status: line.endsWith('/2') ? 404 : 200 }));
+    const all = cutters({ h: { control: { url: `${edge.url}/{session}`, type: 'http' } } });
+    const sessions = ['1', '2', '3'].map((sessionId) => aSession({ edge: 'h', sessionId }));
+    expect(await all.cutAll('h', sessions, patient)).toEqual([
+      { kind: 'cut' },
+      { kind: 'gone' },
+      { kind: 'cut' },
+    ]);
+    expect(edge.requests).toHaveLength(3);
+    expect(await all.cutAll('plain', sessions, patient)).toMatchObject(
+      sessions.map(() => ({ kind: 'cannot' })),
+    );
+    await edge.stop();
+  });
+
   it('that are not configured for it cannot be told, and say so', async () => {
     const all = cutters({ plain: {}, alta: { dialect: 'alta', control: { url: 'http://127.0.0.1:1' } } });
     for (const edge of ['plain', 'alta', '10.0.0.9', 'constructor']) {

@@ -11,10 +11,12 @@ const KEPT = 1_000;
 const PATIENCE = 2_000;
 const MAX_TEXT = 512;
 
-/** A session that its edge was told to cut in vain. */
+/** A session that was to be cut, and was not: its edge did not do it, or cannot be told. */
 export interface GivenUpCut {
   readonly edge: string;
   readonly sessionId: string;
+  /** `cannot`: its edge cannot be told to cut. `given-up`: it was told in vain, or too many were to be cut. */
+  readonly outcome: 'cannot' | 'given-up';
   /** Why it was to be cut. */
   readonly reason: CloseReason;
   /** Why it was not; for people, without credentials. */
@@ -25,10 +27,12 @@ export interface GivenUpCut {
 export class GivenUpCuts {
   constructor(private readonly redis: RedisClient) {}
 
-  async keep({ edge, sessionId, reason, detail }: GivenUpCut): Promise<void> {
-    const facts = { edge, session: sessionId, reason, detail };
-    const fields = Object.entries(facts).flatMap(([name, value]) => [name, cut(readable(value), MAX_TEXT)]);
-    await this.redis.run(KEEP, [KEY], [KEPT, KEPT_FOR, ...fields], PATIENCE);
+  /** Several at once are kept together, or not at all. */
+  async keep(...cuts: readonly GivenUpCut[]): Promise<void> {
+    const fields = cuts.flatMap(({ edge, sessionId, outcome, reason, detail }) =>
+      [edge, sessionId, outcome, reason, detail].map((value) => cut(readable(value), MAX_TEXT)),
+    );
+    if (cuts.length > 0) await this.redis.run(KEEP, [KEY], [KEPT, KEPT_FOR, ...fields], PATIENCE);
   }
 
   /** The newest first. `at`: cluster time, ms. */
@@ -45,6 +49,8 @@ function readEntry([id, fields]: [string, string[]]): GivenUpCut & { readonly at
     at: Number(id.split('-')[0]),
     edge: of('edge'),
     sessionId: of('session'),
+    // Version N-1 kept no others.
+    outcome: of('outcome') === 'cannot' ? 'cannot' : 'given-up',
     reason: of('reason') as CloseReason,
     detail: of('detail'),
   };

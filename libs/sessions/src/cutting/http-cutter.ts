@@ -3,11 +3,12 @@ import type { Session } from '#usher/domain';
 import { failedBy } from './answer-status.js';
 import { CUT, failedForGood, failedForNow, GONE } from './cut-result.js';
 import type { CutResult } from './cut-result.js';
-import type { Cutter } from './cutter.js';
+import type { Cutter, CutResults } from './cutter.js';
 import { callEdge, edgeAddress, placeOf, troubleOf } from './edge-call.js';
 import type { EdgeApi, EdgeRequest } from './edge-call.js';
 import { addressTemplate, bodyTemplate, headerTemplate, UnfitValueError } from './fill-template.js';
 import type { Fill } from './fill-template.js';
+import { oneByOne } from './one-by-one.js';
 
 /** A call as it is configured; {session}, {channel}, {user} and {ip} are put into address, headers and body. */
 export interface CutCall extends EdgeApi {
@@ -72,6 +73,10 @@ export class HttpCutter implements Cutter {
         return failedForGood(`${this.#place}: cannot be asked to: ${error.message}`);
       return failedForNow(`${this.#place}: ${troubleOf(error)}`);
     }
+  }
+
+  cutAll(sessions: readonly Session[], signal: AbortSignal): Promise<CutResults> {
+    return oneByOne(sessions, (session) => this.cut(session, signal));
   }
 
   #request(session: Session): EdgeRequest {

@@ -3,9 +3,10 @@ import { isObject } from '../presence/listed-session.js';
 import { failedBy } from './answer-status.js';
 import { CUT, failedForGood, failedForNow, GONE } from './cut-result.js';
 import type { CutResult } from './cut-result.js';
-import type { Cutter } from './cutter.js';
+import type { Cutter, CutResults } from './cutter.js';
 import { callEdge, edgeAddress, troubleOf } from './edge-call.js';
 import type { EdgeAnswer, EdgeApi } from './edge-call.js';
+import { oneByOne } from './one-by-one.js';
 
 /** Newer versions spell them /v3/hls/sessions/kick/ … and keep these (internal/api/api.go). The likeliest first. */
 const KICKED = [
@@ -68,6 +69,10 @@ export class MediaMtxCutter implements Cutter {
     } catch (error) {
       return failedForNow(`${this.#base}: ${troubleOf(error)}`);
     }
+  }
+
+  cutAll(sessions: readonly Session[], signal: AbortSignal): Promise<CutResults> {
+    return oneByOne(sessions, (session) => this.cut(session, signal));
   }
 
   async #kickAnywhere(id: string, protocol: string, signal: AbortSignal): Promise<CutResult> {

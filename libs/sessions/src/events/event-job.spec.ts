@@ -158,7 +158,11 @@ describe('EventJob', () => {
       status: 403,
       hold: 'viewer:abcdefghijklmnopqrstuvwxyz',
     });
-    await writer.tell('never.heard-of', 'astra-1/42', { anything: 'goes', token: 'secret', viewerKey: 'v' });
+    await writer.tell('never.heard-of' as never, 'astra-1/42', {
+      anything: 'goes',
+      token: 'secret',
+      viewerKey: 'v',
+    });
     await writer.tell('hold.set', 'astra-1/42', {
       kind: 'user-viewer',
       subject: 'portal/anna/abcdef',

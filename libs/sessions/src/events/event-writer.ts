@@ -2,6 +2,7 @@ import { cut, readable } from '#usher/domain';
 import type { Clock } from '#usher/domain';
 import { eventsKey, shardOf } from '#usher/redis';
 import type { RedisArg, RedisClient } from '#usher/redis';
+import type { EventType } from './event-types.js';
 
 /** Events kept in each shard's stream, about: as the scripts keep that change sessions. */
 export const KEPT = 10_000;
@@ -35,12 +36,12 @@ export class EventWriter {
    * @param about events about one thing stay in order: its name, whatever it is
    * Rejects while Redis is away or late.
    */
-  tell(type: string, about: string, facts: EventFacts): Promise<void> {
+  tell(type: EventType, about: string, facts: EventFacts): Promise<void> {
     return this.tellIn(shardOf(about, this.options.shards), type, facts);
   }
 
   /** As `tell`, after the events that this shard has: a session's are in order in its own. */
-  async tellIn(shard: string, type: string, facts: EventFacts): Promise<void> {
+  async tellIn(shard: string, type: EventType, facts: EventFacts): Promise<void> {
     const { kept = KEPT } = this.options;
     const fields = eventFields(type, Math.round(this.clock.now()), facts);
     await this.redis.call('XADD', [eventsKey(shard), 'MAXLEN', '~', kept, '*', ...fields], TIMEOUT);
@@ -48,7 +49,7 @@ export class EventWriter {
 }
 
 /** What stands in the stream; `at`: cluster time, ms. */
-export function eventFields(type: string, at: number, facts: EventFacts): RedisArg[] {
+export function eventFields(type: EventType, at: number, facts: EventFacts): RedisArg[] {
   const fields: RedisArg[] = ['type', type, 'at', at];
   for (const [name, value] of Object.entries(facts)) {
     if (value === undefined || value === '') continue;

@@ -62,7 +62,7 @@ describe('events that are owed', () => {
 
   it('are written once where the answer was late', async () => {
     const owed = owedEvents();
-    await owed.tell('first', 'portal', { n: 0 });
+    await owed.tell('first' as never, 'portal', { n: 0 });
     server.pause();
     const telling = owed.tell('outage.ended', 'portal', { n: 1 });
     await telling;

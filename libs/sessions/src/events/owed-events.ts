@@ -4,6 +4,7 @@ import { eventsKey, script, shardOf } from '#usher/redis';
 import type { RedisArg, RedisClient } from '#usher/redis';
 import { eventFields, KEPT, type EventFacts, type EventWriterOptions } from './event-writer.js';
 import { toldKey } from './event-keys.js';
+import type { EventType } from './event-types.js';
 
 const TELL = script(import.meta.url, './lua/tell-once-2.lua');
 
@@ -64,7 +65,7 @@ export class OwedEvents {
    * As `EventWriter.tell`, and never rejects: resolves when it is written, or waits. What several processes tell within
    * ten minutes, of the same time and with the same facts, is told once.
    */
-  async tell(type: string, about: string, facts: EventFacts, at = this.clock.now()): Promise<void> {
+  async tell(type: EventType, about: string, facts: EventFacts, at = this.clock.now()): Promise<void> {
     const fields = eventFields(type, Math.round(at), facts);
     const mark = digest('event', about, ...fields.map(String));
     this.#owed.push({ shard: shardOf(about, this.options.shards), mark, fields });
@@ -103,7 +104,7 @@ export class OwedEvents {
     }
   }
 
-  #drop(type: string): void {
+  #drop(type: EventType): void {
     this.#owed.shift();
     if (this.dropped === 0) this.log.warn({ type }, 'too many events wait for Redis: the oldest are dropped');
     this.dropped += 1;

@@ -2,7 +2,8 @@ import { credentialKeyOf } from '#usher/domain';
 import type { Clock, HeldFacts, Hold, HoldKind, HoldOrigin, Holds } from '#usher/domain';
 import { AgentPatterns } from './agent-patterns.js';
 import { HOLDS, type HeldRecord } from './hold-record.js';
-import { plainAddress, userSubject } from './hold-subject.js';
+import { plainAddress } from '../plain-address.js';
+import { userSubject } from './hold-subject.js';
 import { HeldNetworks } from './held-networks.js';
 import { TimedRecords } from '../timed/timed-records.js';
 

@@ -1,5 +1,6 @@
 import type { HoldKind } from '#usher/domain';
 import ipaddr from 'ipaddr.js';
+import { plainAddress } from '../plain-address.js';
 import { boundUser } from '../registry/session-names.js';
 
 /** Bytes of a subject; what comes over the wire is no longer. */
@@ -51,12 +52,6 @@ export function holdSubject(kind: HoldKind, subject: string): string {
 /** As a hold on this user is found: a name that is too long for a session's record is cut there too. */
 export function userSubject(namespace: string, user: string): string {
   return `${namespace}/${boundUser(namespace, user)}`;
-}
-
-/** One address has one form: an IPv4-mapped one is the IPv4 address, an IPv6 one is written short. What is none stays. */
-export function plainAddress(address: string): string {
-  if (!ipaddr.isValid(address)) return address;
-  return ipaddr.process(address).toString();
 }
 
 function networkSubject(subject: string): string {

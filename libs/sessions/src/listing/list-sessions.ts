@@ -1,6 +1,7 @@
 import type { Session } from '#usher/domain';
 import { aliveKey, channelKey, encodeName, isReplyError } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
+import { plainAddress } from '../plain-address.js';
 import type { RedisSessionRegistry } from '../registry/redis-session-registry.js';
 import { allShards, boundName, edgeKey, edgesKey, nameOf } from '../registry/session-names.js';
 import { readRecord, userValue } from '../registry/session-record.js';
@@ -24,8 +25,9 @@ const INDEXES_PER_PAGE = 200;
 export async function listSessions(
   redis: RedisClient,
   registry: RedisSessionRegistry,
-  query: SessionQuery = {},
+  asked: SessionQuery = {},
 ): Promise<SessionPage> {
+  const query = asked.ip === undefined ? asked : { ...asked, ip: plainAddress(asked.ip) };
   const limit = Math.min(500, Math.max(1, Math.trunc(query.limit ?? 100)));
   const start = readCursor(query.cursor);
   return query.user === undefined

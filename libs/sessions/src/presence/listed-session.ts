@@ -1,3 +1,5 @@
+import { plainAddress } from '../plain-address.js';
+
 /** One session as an edge lists it. Strings are byte strings, as everywhere; what the edge does not say is missing. */
 export interface ListedSession {
   readonly id?: string;
@@ -36,15 +38,15 @@ export function readListedSession(entry: unknown): ListedSession | undefined {
   return {
     id,
     channel,
-    ip: ip === undefined ? undefined : plainAddress(ip),
+    ip: ip === undefined ? undefined : addressOf(ip),
     uptime: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined,
   };
 }
 
-/** Without a port, and an IPv4-mapped IPv6 address as IPv4. */
-export function plainAddress(address: string): string {
-  const bare = /^\[(.+)\](:\d+)?$/.exec(address)?.[1] ?? address.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
-  return bare.toLowerCase().replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/, '');
+/** Without a port. */
+export function addressOf(text: string): string {
+  const bare = /^\[(.+)\](:\d+)?$/.exec(text)?.[1] ?? text.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
+  return plainAddress(bare);
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,7 +1,7 @@
 import type { Session } from '#usher/domain';
 import { boundName } from '../registry/session-names.js';
 import type { ListedSession } from './listed-session.js';
-import { plainAddress } from './listed-session.js';
+import { addressOf } from './listed-session.js';
 
 /** The edge's start of a session and our opening of it differ by no more, ms. */
 const START_TOLERANCE = 3_000;
@@ -57,7 +57,7 @@ export interface Listed {
 export function findListed(listed: readonly ListedSession[], session: Session, now: number): Listed {
   const same = listed.find((one) => one.id === session.sessionId && !contradicts(one, session));
   if (same !== undefined) return { same: same.id, alike: [] };
-  const place = placeOf(session.channel, plainAddress(session.ip));
+  const place = placeOf(session.channel, addressOf(session.ip));
   const alike = listed.filter(
     ({ channel, ip, uptime }) =>
       uptime !== undefined &&
@@ -72,14 +72,14 @@ function contradicts(listed: ListedSession, session: Session): boolean {
     (listed.channel !== undefined &&
       session.channel !== '' &&
       boundName(listed.channel) !== session.channel) ||
-    (listed.ip !== undefined && session.ip !== '' && listed.ip !== plainAddress(session.ip))
+    (listed.ip !== undefined && session.ip !== '' && listed.ip !== addressOf(session.ip))
   );
 }
 
 function groupByPlace(sessions: Iterable<Session>): Map<string, Session[]> {
   const groups = new Map<string, Session[]>();
   for (const session of sessions) {
-    const place = placeOf(session.channel, plainAddress(session.ip));
+    const place = placeOf(session.channel, addressOf(session.ip));
     const group = groups.get(place);
     if (group === undefined) groups.set(place, [session]);
     else group.push(session);

@@ -60,11 +60,33 @@ export async function audit(redis: RedisClient, keys: readonly string[]): Promis
     }
     if (kind === 'user' || kind === 'counts') actual.set(key, pairs(await redis.call('HGETALL', [key])));
   }
+  const lives = await livesOf(redis, keys);
   for (const [key, counts] of actual) {
     if (key.startsWith('usher:counts:'))
       for (const [name, value] of counts) if (value === '0') counts.delete(name);
   }
-  return differences(expected, actual);
+  return [...differences(expected, actual), ...lives];
+}
+
+/** An index of a user or a channel ends, and not before a record that it names. */
+async function livesOf(redis: RedisClient, keys: readonly string[]): Promise<string[]> {
+  const lifeOf = async (key: string): Promise<number> => Number(await redis.call('PTTL', [key]));
+  const found: string[] = [];
+  for (const key of keys) {
+    const [, kind = '', tag = ''] = key.split(':');
+    if ((kind === 'user' || kind === 'channel') && (await lifeOf(key)) < 0) found.push(`${key}: has no end`);
+    if (kind !== 'session') continue;
+    const [user, channel] = (await redis.call('HMGET', [key, 'user', 'channel'])) as (string | null)[];
+    const life = await lifeOf(key);
+    const indexes = [
+      `usher:channel:${tag}:${channel}`,
+      ...(user === null ? [] : [`usher:user:${tag}:${user}`]),
+    ];
+    for (const index of indexes) {
+      if ((await lifeOf(index)) < life) found.push(`${index}: ends before ${key}`);
+    }
+  }
+  return found;
 }
 
 function partsOf(edges: string, edge: string): string {

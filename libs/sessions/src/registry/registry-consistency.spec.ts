@@ -213,6 +213,22 @@ describe('on one Redis', () => {
     });
   });
 
+  it('what lost records leave behind in the indexes of user and channel has an end', async () => {
+    const registry = newRegistry(redis);
+    const shard = registry.shardOf(aSession());
+    await registry.open(aSession());
+    await redis.call('DEL', [`usher:session:{${shard}}:astra-1:42`]);
+    await redis.call('ZADD', [`usher:alive:{${shard}}`, 1, 'astra-1:42']);
+    await sweepShard(redis, registry, shard);
+    // But for what is bounded, or lasts as long as the data does.
+    const lasting = (await keys()).filter((key) => !/^usher:(events|epoch):/.test(key));
+    for (const key of lasting) {
+      const life = Number(await redis.call('PTTL', [key]));
+      expect([key, life > 0 && life < 4 * 3_600_000]).toEqual([key, true]);
+    }
+    expect(lasting.some((key) => key.startsWith('usher:user:'))).toBe(true);
+  });
+
   it('a user’s entry that its lost record left behind goes when the user opens the next session', async () => {
     const registry = newRegistry(redis);
     const shard = registry.shardOf(aSession());
@@ -239,7 +255,9 @@ describe('on one Redis', () => {
       { edge: 'astra-1', sessionId: 'nobody' },
     ]);
     expect(await registry.read(session)).toMatchObject({ aliveUntil });
-    for (const key of [`usher:session:{${shard}}:astra-1:42`, whereKeyOf(session, SHARDS)]) {
+    const own = ['session:{}:astra-1:42', 'user:{}:portal/100500', 'channel:{}:a001'];
+    const keysOfShard = own.map((key) => `usher:${key.replace('{}', `{${shard}}`)}`);
+    for (const key of [...keysOfShard, whereKeyOf(session, SHARDS)]) {
       expect(Number(await redis.call('PTTL', [key]))).toBeGreaterThan(12_000_000);
     }
     // An earlier sign that comes later takes nothing back.

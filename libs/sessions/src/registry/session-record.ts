@@ -1,6 +1,7 @@
 import { cut, readable } from '#usher/domain';
 import type { Presence, Session, SessionName, SessionState, Source } from '#usher/domain';
 import { decodeName, encodeName } from '#usher/redis';
+import { plainAddress } from '../plain-address.js';
 import { MAX_VALUE, boundName, boundUser } from './session-names.js';
 
 /** Of what this code writes. Version N speaks N-1; fields that it does not know stay as they are. */
@@ -15,7 +16,8 @@ const PRESENCES: ReadonlySet<string> = new Set<Presence>(['seen', 'listed', 'ass
 /**
  * A session as the fields and values of its hash. Channel and user stand encoded, as they stand in keys; the rest is
  * text for people: what is longer than 64 bytes is cut (it is whole in the event). What is empty is not stored, nor a
- * name that is the user, nor an authorized-until that is "as long as it lives"; the edge stands in the key.
+ * name that is the user, nor an authorized-until that is "as long as it lives"; the edge stands in the key. The address
+ * stands in its one form, so that it is found however it is written.
  */
 export function recordFields(session: Session): (string | number)[] {
   return [
@@ -28,7 +30,7 @@ export function recordFields(session: Session): (string | number)[] {
     'channel',
     encodeName(boundName(session.channel)),
     'ip',
-    textValue(session.ip),
+    textValue(plainAddress(session.ip)),
     'ua',
     textValue(session.userAgent),
     'host',

@@ -10,6 +10,10 @@ const TAKE = script(import.meta.url, './lua/take-due-1.lua');
 const TIMEOUT = 1_000;
 /** A question outlives its session's time so long, ms. */
 const KEPT_AFTER = 3_600_000;
+/** Where no control looks, whoever was due so long ago is not asked about any more, ms. */
+const OVERDUE = 86_400_000;
+/** Sessions of a shard that wait to be asked about. */
+const MOST = 200_000;
 /** Whoever takes a session has so long to say what came of it, ms. */
 const TAKEN_FOR = 60_000;
 
@@ -33,6 +37,7 @@ export class RenewalStore {
   constructor(
     private readonly redis: RedisClient,
     private readonly clock: Clock,
+    private readonly most = MOST,
   ) {}
 
   /** @param dueAt cluster time, ms */
@@ -53,7 +58,8 @@ export class RenewalStore {
     when: 'anyhow' | 'if-missing',
   ): Promise<void> {
     const life = Math.max(session.aliveUntil, dueAt) - this.clock.now() + KEPT_AFTER;
-    const args = [memberOf(session), Math.round(dueAt), sealed, Math.max(1, Math.round(life)), when];
+    const kept = Math.max(1, Math.round(life));
+    const args = [memberOf(session), Math.round(dueAt), sealed, kept, when, OVERDUE, this.most];
     await this.redis.run(KEEP, [dueKey(shard), sealedKey(shard, session)], args, TIMEOUT);
   }
 

@@ -7,7 +7,11 @@ import { instantText, limit, short, timeText } from '../endpoint/fields.js';
 /** About so many are kept. */
 const KEPT = 1_000;
 
-const query = z.strictObject({ edge: short.optional(), limit: limit(KEPT) });
+const query = z.strictObject({
+  edge: short.optional(),
+  outcome: z.enum(['given-up', 'cannot']).optional(),
+  limit: limit(KEPT),
+});
 const answer = z.strictObject({
   cuts: z
     .array(
@@ -15,6 +19,9 @@ const answer = z.strictObject({
         at: instantText,
         edge: z.string(),
         session: z.string(),
+        outcome: z
+          .enum(['given-up', 'cannot'])
+          .describe('given-up: it was told in vain, or too many were to be cut. cannot: it cannot be told.'),
         reason: z.string().describe('Why it was to be cut.'),
         why: z.string().describe('Why it was not.'),
       }),
@@ -30,9 +37,9 @@ export class CutsController {
 
   @Get('given-up')
   @Endpoint({
-    summary: 'Cuts that were given up',
+    summary: 'Sessions that were not cut',
     description:
-      'Edges were told to cut these sessions, for a minute where that made sense, and did not: what played may play on. Edges that cannot be told at all are not here. About the last 1,000, for 7 days.',
+      'Edges were told to cut these sessions, for a minute where that made sense, and did not; or they cannot be told, or too many sessions were to be cut. What played may play on. About the last 1,000, for 7 days.',
     query,
     answer,
     example: {
@@ -41,6 +48,7 @@ export class CutsController {
           at: '2026-01-31T18:01:00.000Z',
           edge: 'astra-1',
           session: '42',
+          outcome: 'given-up',
           reason: 'kicked',
           why: 'http://192.0.2.10:8000/{session}: status 401: check user and password',
         },
@@ -49,14 +57,18 @@ export class CutsController {
     },
     problems: ['redis-away'],
   })
-  async list(@Query() { edge, limit: most }: z.output<typeof query>): Promise<z.input<typeof answer>> {
+  async list(
+    @Query() { edge, outcome, limit: most }: z.output<typeof query>,
+  ): Promise<z.input<typeof answer>> {
     // More than there can be: they are bounded in blocks.
     const all = await this.givenUp.list(2 * KEPT);
-    const found = all.filter((one) => (edge ?? one.edge) === one.edge);
+    const found = all.filter(
+      (one) => (edge ?? one.edge) === one.edge && (outcome ?? one.outcome) === one.outcome,
+    );
     return { cuts: found.slice(0, most).map(viewOf), total: found.length };
   }
 }
 
-function viewOf({ at, edge, sessionId, reason, detail }: GivenUpCut & { readonly at: number }) {
-  return { at: timeText(at), edge, session: sessionId, reason, why: detail };
+function viewOf({ at, edge, sessionId, outcome, reason, detail }: GivenUpCut & { readonly at: number }) {
+  return { at: timeText(at), edge, session: sessionId, outcome, reason, why: detail };
 }

@@ -27,7 +27,8 @@ describe('GET /cuts/given-up', () => {
     for (const [edge, sessionId] of ['astra-1/1', 'astra-2/2', 'astra-1/3', 'astra-1/4'].map((name) =>
       name.split('/'),
     )) {
-      await givenUp.keep({ edge: edge!, sessionId: sessionId!, reason: 'kicked', detail: 'status 500' });
+      const cut = { edge: edge!, sessionId: sessionId!, reason: 'kicked', detail: 'status 500' } as const;
+      await givenUp.keep({ ...cut, outcome: 'given-up' });
     }
     const { cuts, total } = await world.get('/cuts/given-up?edge=astra-1&limit=2', { token: OBSERVER });
     expect(total).toBe(3);
@@ -40,10 +41,20 @@ describe('GET /cuts/given-up', () => {
   });
 
   it('shows what an edge may have sent without control characters', async () => {
-    await givenUp.keep({ edge: 'astra-3', sessionId: 'a\r\nb', reason: 'evicted', detail: '\u001b[2J' });
+    const cut = { edge: 'astra-3', sessionId: 'a\r\nb', reason: 'evicted', detail: '\u001b[2J' } as const;
+    await givenUp.keep({ ...cut, outcome: 'given-up' });
     const { text } = await world.call('/cuts/given-up?edge=astra-3');
     expect(text).toContain('a\\\\x0d\\\\x0ab');
     expect(text).not.toContain('\\u001b');
+  });
+
+  it('lists those of edges that cannot be told, by themselves where that is wanted', async () => {
+    const cut = { edge: 'plain', sessionId: '1', reason: 'kicked', detail: 'edges.plain.control' } as const;
+    await givenUp.keep({ ...cut, outcome: 'cannot' });
+    expect((await world.get('/cuts/given-up?outcome=cannot')).cuts).toMatchObject([
+      { edge: 'plain', session: '1', outcome: 'cannot', why: 'edges.plain.control' },
+    ]);
+    expect((await world.get('/cuts/given-up?edge=plain&outcome=given-up')).cuts).toEqual([]);
   });
 
   it('says what a limit may be', async () => {

@@ -1,7 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req } from '@nestjs/common';
 import { z } from 'zod';
 import { credentialKeyOf, type Clock, type Hold } from '#usher/domain';
-import { HoldsFullError, HoldSubjectError } from '#usher/sessions';
 import type { ControlNode } from '../../control-node.js';
 import type { ApiRequest } from '../endpoint/api-request.js';
 import { Endpoint } from '../endpoint/endpoint.js';
@@ -9,6 +8,7 @@ import { limit, wireString } from '../endpoint/fields.js';
 import { ending, endOf, hasOneEnd } from '../endpoint/span.js';
 import { CLOCK, NODE } from '../endpoint/tokens.js';
 import { Problem } from '../problems/problem.js';
+import { holdProblem } from './hold-problem.js';
 import { HOLD_EXAMPLE, holdView, holdViewOf, KINDS } from './hold-view.js';
 
 const subject = z.string().min(1, 'empty').max(512, 'at most 512 characters');
@@ -107,7 +107,7 @@ export class HoldsController {
       const hold = { kind, subject: held, effect, origin: 'hand', by, reason, time } as const;
       return holdViewOf(await this.node.holds.set(hold));
     } catch (error) {
-      throw explained(error);
+      throw holdProblem(error);
     }
   }
 
@@ -122,17 +122,10 @@ export class HoldsController {
   async lift(@Param() { kind, subject: held }: z.output<typeof named>, @Req() { caller }: ApiRequest) {
     const lifted = await this.node.holds
       .lift(kind, wireString(held), caller?.name ?? '')
-      .catch((error: unknown) => Promise.reject(explained(error)));
+      .catch((error: unknown) => Promise.reject(holdProblem(error)));
     if (!lifted) throw new Problem('not-found', `There is no hold on ${kind} ${held}, or it is over.`);
     return { lifted: true as const };
   }
 }
 
 const nameOf = ({ kind, subject: held }: Hold): string => `${kind}:${held}`;
-
-function explained(error: unknown): unknown {
-  if (error instanceof HoldSubjectError || error instanceof RangeError) {
-    return new Problem('bad-body', error.message);
-  }
-  return error instanceof HoldsFullError ? new Problem('not-now', error.message) : error;
-}

@@ -1,12 +1,14 @@
 import { Body, Controller, HttpCode, Inject, Post, Req } from '@nestjs/common';
 import { z } from 'zod';
 import { readable } from '#usher/domain';
-import type { KickTarget } from '../../kicks/kick.js';
-import { Kicks } from '../../kicks/kicks.js';
+import { holdSubject } from '#usher/sessions';
+import type { Kick, KickTarget } from '../../kicks/kick.js';
+import { Kicks, type KickReport } from '../../kicks/kicks.js';
 import type { ApiRequest } from '../endpoint/api-request.js';
 import { Endpoint } from '../endpoint/endpoint.js';
 import { short, wireString } from '../endpoint/fields.js';
 import { span } from '../endpoint/span.js';
+import { holdProblem } from '../holds/hold-problem.js';
 import { HOLD_EXAMPLE, holdView, holdViewOf } from '../holds/hold-view.js';
 
 const wanted = z
@@ -31,6 +33,9 @@ const answer = z.strictObject({
     .array(z.strictObject({ edge: z.string(), session: z.string() }))
     .describe('By now, 500 at most.'),
   holds: z.array(holdView).describe('What refuses the return.'),
+  cannotCut: z
+    .int()
+    .describe('So many of `revoked` are at edges that cannot be told to cut: what plays there may play on.'),
   goesOn: z.boolean().describe('There are more sessions: they are ended one page after the other.'),
 });
 
@@ -51,9 +56,10 @@ export class KicksController {
     example: {
       revoked: [{ edge: 'astra-1', session: '42' }],
       holds: [{ ...HOLD_EXAMPLE, kind: 'user-viewer', origin: 'kick' }],
+      cannotCut: 0,
       goesOn: false,
     },
-    problems: ['redis-away'],
+    problems: ['redis-away', 'not-now'],
   })
   async kick(
     @Body() body: z.output<typeof wanted>,
@@ -61,13 +67,26 @@ export class KicksController {
   ): Promise<z.input<typeof answer>> {
     const { reason, holdFor } = body;
     const [target] = targetsOf(body);
-    const by = caller?.name ?? '';
-    const { revoked, holds, goesOn } = await this.kicks.kick({ target: target!, by, reason, holdFor });
+    const kick = { target: target!, by: caller?.name ?? '', reason, holdFor };
+    const { revoked, holds, goesOn, cannotCut } = await this.#kick(kick);
     return {
       revoked: revoked.map(({ edge, sessionId }) => ({ edge, session: readable(sessionId) })),
       holds: holds.slice(0, 500).map(holdViewOf),
+      cannotCut,
       goesOn,
     };
+  }
+
+  async #kick(kick: Kick): Promise<KickReport> {
+    try {
+      const { target } = kick;
+      if (target.kind !== 'address') return await this.kicks.kick(kick);
+      // In its one form, as holds and sessions have it.
+      const ip = holdSubject('address', target.ip);
+      return await this.kicks.kick({ ...kick, target: { kind: 'address', ip } });
+    } catch (error) {
+      throw holdProblem(error);
+    }
   }
 }
 

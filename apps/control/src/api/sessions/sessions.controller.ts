@@ -16,7 +16,7 @@ const query = z.strictObject({
   namespace: short.optional().describe('Of the user; needed where there are several.'),
   channel: short.optional(),
   edge: short.optional(),
-  address: short.optional().describe('The viewer’s address, as it is listed.'),
+  address: short.optional().describe('The viewer’s address, however it is written.'),
   state: z.enum(['active', 'on-trust', 'unconfirmed', 'revoked']).optional(),
   source: z
     .enum([

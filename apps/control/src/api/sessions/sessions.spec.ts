@@ -109,6 +109,18 @@ describe('GET /sessions', () => {
     expect(await list('channel=nothing')).toEqual([]);
   });
 
+  it('finds an address however it is written there or here', async () => {
+    const user = '';
+    await open({ sessionId: 'mapped', user, ip: '::ffff:192.0.2.9' });
+    await open({ sessionId: 'plain', user: 'u9', ip: '192.0.2.9' });
+    await open({ sessionId: 'long', user, ip: '2001:DB8:0:0::9' });
+    for (const address of ['192.0.2.9', '::FFFF:192.0.2.9', '::ffff:c000:209'])
+      expect(await list(`address=${address}`)).toEqual(['mapped', 'plain']);
+    for (const address of ['2001:db8::9', '2001:0db8:0000:0000:0000:0000:0000:0009'])
+      expect(await list(`address=${address}`)).toEqual(['long']);
+    expect(await list('address=::ffff:192.0.2.9&user=u9&namespace=portal')).toEqual(['plain']);
+  });
+
   it('pages through all, with every filter', async () => {
     const many = Array.from({ length: 130 }, (_, i) => i);
     await Promise.all(

@@ -1,5 +1,5 @@
 import type { Why, WhyAnswer } from '#usher/decisions';
-import type { RedisSessionRegistry } from '#usher/sessions';
+import { plainAddress, type RedisSessionRegistry } from '#usher/sessions';
 import { wireString } from '../endpoint/fields.js';
 
 /** Which answers; all that is given must hold. Text as it is shown. */
@@ -92,6 +92,6 @@ function matches(answer: WhyAnswer, question: WhyQuestion): boolean {
   const same = (['session', 'edge', 'channel', 'backend', 'source', 'reason', 'allow', 'id'] as const).every(
     (field) => question[field] === undefined || question[field] === answer[field],
   );
-  const isThere = address === undefined || answer.ip === address;
+  const isThere = address === undefined || plainAddress(answer.ip) === plainAddress(address);
   return same && isThere && answer.lastAt >= since && answer.at <= until;
 }

@@ -13,7 +13,7 @@ import { WHY_EXAMPLE, whyView, whyViewOf } from './why-view.js';
 const query = z.strictObject({
   user: short.optional().describe('As the backend names him.'),
   namespace: short.optional().describe('Of the user; needed where there are several.'),
-  address: short.optional().describe('The viewer’s address.'),
+  address: short.optional().describe('The viewer’s address, however it is written.'),
   session: short.optional().describe('The edge’s session id; best with edge.'),
   edge: short.optional(),
   channel: short.optional(),

@@ -179,6 +179,17 @@ describe('GET /why', () => {
     expect(await ids('?limit=1')).toHaveLength(1);
   });
 
+  it('finds an address however it is written there or here', async () => {
+    const one = tell({ ip: '::ffff:192.0.2.9' }, denied);
+    const two = tell({ ip: '2001:DB8:0:0::9', edge: 'e9' }, denied);
+    await gateway.close();
+    for (const address of ['192.0.2.9', '::FFFF:c000:209'])
+      expect(await ids(`?address=${address}`)).toEqual([one]);
+    expect(await ids('?address=2001:0db8::0009')).toEqual([two]);
+    expect(await ids('?address=2001:0db8::0009&user=42')).toEqual([]);
+    expect(await ids('?edge=e9&since=1h')).toEqual([two]);
+  });
+
   it('has pages where nobody is named, each answer once', async () => {
     const all = Array.from({ length: 7 }, (_, at) => tell({ ip: `192.0.2.${at}` }, denied));
     await gateway.close();

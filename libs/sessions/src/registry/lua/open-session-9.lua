@@ -162,13 +162,15 @@ end
 -- The time of a session that ended here is over.
 aliveUntil = math.max(aliveUntil, not ended and tonumber(aliveBefore) or 0)
 redis.call('ZADD', aliveKey, string.format('%.0f', aliveUntil), member)
-redis.call('PEXPIRE', sessionKey, string.format('%.0f', aliveUntil - now + HOUR))
+local life = aliveUntil - now + HOUR
+redis.call('PEXPIRE', sessionKey, string.format('%.0f', life))
 if not stands then
   redis.call('ZADD', channelKey, new.openedAt, member)
   -- What is not alive stands nowhere: it was taken out of all indexes at once.
   if aliveBefore or old then enlist(member, new.openedAt)
   else enlistNew(member, new.openedAt, KEYS[7], divided, size) end
 end
+keepIndex(channelKey, life)
 if new.user then
   local userKey = userKeyOf(new.user)
   if userKey ~= KEYS[8] or ended then entries = redis.call('HLEN', userKey) end
@@ -182,6 +184,7 @@ if new.user then
   end
   redis.call('HSET', userKey, member,
     new.openedAt .. '|' .. device .. '|' .. (new.state == 'revoked' and new.state or new.presence) .. '|' .. notCountedUntil)
+  keepIndex(userKey, life)
 end
 
 return { status, status == 'replaced' and ended.fingerprint or '', where or '' }

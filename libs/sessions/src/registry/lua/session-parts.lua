@@ -22,6 +22,12 @@ local function clusterTime()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- An index of a user or a channel lives at least as long as the records that it names, ms: what they leave behind where
+-- they expire unswept goes with it. Longer than it must, so that it is renewed once an hour and not with each of them.
+local function keepIndex(key, life)
+  if redis.call('PTTL', key) < life then redis.call('PEXPIRE', key, string.format('%.0f', life + HOUR)) end
+end
+
 -- What HGETALL says as a table; false where the hash is missing.
 local function tableOf(reply)
   if #reply == 0 then return false end

@@ -1,7 +1,7 @@
 --[[
   Signs of life: pushes alive-until forwards, never back, and never revives what is not listed as alive. A session's
-  hash outlives its alive-until by an hour and is renewed here once half of that hour is used up, so that a sign of
-  life is mostly one ZADD. Whoever asks again and again is counted: field `checks`, those after the first.
+  hash outlives its alive-until by an hour and is renewed here once half of that hour is used up, and the indexes of its
+  user and channel with it, so that a sign of life is mostly one ZADD. Whoever asks again and again is counted: field `checks`, those after the first.
 
   KEYS  1 usher:alive:{07}
   ARGV  1 … alive-until (cluster time, ms), checks since the last sign, member, … (at most 500 of them)
@@ -22,7 +22,10 @@ for i = 1, #ARGV, 3 do
       scores[#scores + 1] = ARGV[i]
       scores[#scores + 1] = member
       if life < aliveUntil - now + HOUR / 2 then
+        local index = redis.pcall('HMGET', key, 'user', 'channel')
         redis.call('PEXPIRE', key, string.format('%.0f', aliveUntil - now + HOUR))
+        if index[1] then keepIndex(userKeyOf(index[1]), aliveUntil - now + HOUR) end
+        if index[2] then keepIndex(channelKeyOf(index[2]), aliveUntil - now + HOUR) end
         renewed[#renewed + 1] = member
       end
     end

@@ -1,0 +1,31 @@
+/** Every type of event that Usher tells. What each says: apps/control/src/events. */
+export const EVENT_TYPES = [
+  'session.opened',
+  'session.updated',
+  'session.closed',
+  'session.moved',
+  'session.revoked',
+  'session.not-cut',
+  'limit.reached',
+  'protection.tripped',
+  'check.denied',
+  'check.trusted',
+  'breaker.suspended',
+  'breaker.half-open',
+  'breaker.ramping',
+  'breaker.closed',
+  'backend.suspicious',
+  'backend.trusted-again',
+  'outage.started',
+  'outage.expiring',
+  'outage.expired',
+  'outage.ended',
+  'outage.settled',
+  'outage.cut-stopped',
+  'hold.set',
+  'hold.lifted',
+  'switch.set',
+  'switch.lifted',
+] as const;
+
+export type EventType = (typeof EVENT_TYPES)[number];
