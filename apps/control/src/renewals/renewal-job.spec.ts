@@ -323,7 +323,11 @@ describe('a session whose credential may be used again', () => {
     const { job, asked } = world('allow', 10);
     for (let i = 0; i < 25; i += 1) {
       await keep(sessionOf(`s${i}`, { user: `user-${i}` }));
-      await store.again(registry.shardOf(sessionOf(`s${i}`, { user: `user-${i}` })), sessionOf(`s${i}`), 1);
+      await store.again(
+        registry.shardOf(sessionOf(`s${i}`, { user: `user-${i}` })),
+        sessionOf(`s${i}`),
+        Date.now() - 60_000,
+      );
     }
     await job.round();
     expect(asked).toHaveLength(10);
@@ -338,7 +342,11 @@ describe('a session whose credential may be used again', () => {
     const { job, asked } = world('allow', 20);
     for (let i = 0; i < 12; i += 1) {
       await keep(sessionOf(`s${i}`, { user: `user-${i}` }));
-      await store.again(registry.shardOf(sessionOf(`s${i}`, { user: `user-${i}` })), sessionOf(`s${i}`), 1);
+      await store.again(
+        registry.shardOf(sessionOf(`s${i}`, { user: `user-${i}` })),
+        sessionOf(`s${i}`),
+        Date.now() - 60_000,
+      );
     }
     await job.round();
     expect(asked).toHaveLength(12);
@@ -361,7 +369,7 @@ describe('a session whose credential may be used again', () => {
     await eventually(() => asked.length === 30);
     // Another backend's are not kept waiting by it.
     await keep(traits('billing'));
-    await store.again(registry.shardOf(traits('billing')), traits('billing'), 1);
+    await store.again(registry.shardOf(traits('billing')), traits('billing'), Date.now() - 60_000);
     await eventually(() => asked.some(({ target }) => target === 'billing'));
     expect(asked.filter(({ target }) => target === 'portal')).toHaveLength(30);
     answer();
