@@ -44,6 +44,6 @@ describe('a worker that is killed between its reply and the opening of the sessi
     });
     const key = (await session()).split('\n').find((line) => line.endsWith(`:${viewer}`))!;
     const [user, state] = (await redis.cli('HMGET', key, 'user', 'state')).split('\n');
-    expect([user, state]).toEqual(['anna', 'active']);
+    expect([user, state]).toEqual(['portal/anna', 'active']);
   }, 60_000);
 });
