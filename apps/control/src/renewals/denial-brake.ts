@@ -20,17 +20,18 @@ interface Answered {
   readonly at: number;
 }
 
-/** Since when a session is refused. */
+/** Since when a session is refused, monotonic, ms. */
 interface Refused {
   readonly at: number;
   /** The number of answers that the backend had given. */
   readonly answers: number;
+  readonly again: number;
 }
 
 /**
  * A portal whose cache died denies everybody with a clean 403: whom it allowed before is not cut by that. Tells by each
- * backend's last answers about sessions that it had allowed, each session's last one counted once. No first denial is
- * believed: only one that comes again, when enough others were allowed since, or, where hardly anybody is asked about,
+ * backend's last answers about sessions that it had allowed; that a session is refused again is no new one. No first denial
+ * is believed: only one that comes again, when enough others were answered since, or, where hardly anybody is asked about,
  * after a time.
  */
 export class DenialBrake {
@@ -50,18 +51,17 @@ export class DenialBrake {
 class BackendAnswers {
   /** By session, the newest last. */
   readonly #last = new Map<string, Answered>();
+  /** Whoever was refused again last comes last. */
   readonly #refused = new Map<string, Refused>();
   #answers = 0;
 
   constructor(private readonly heldFor: number) {}
 
   note(session: string, isDenied: boolean, now: number): Belief | undefined {
-    this.#answers += 1;
-    this.#last.delete(session);
-    this.#last.set(session, { isDenied, at: now });
     this.#forget(now);
     if (!isDenied) {
       this.#refused.delete(session);
+      this.#count(session, { isDenied, at: now });
       return undefined;
     }
     const belief = this.#beliefIn(this.#firstRefused(session, now), now);
@@ -70,42 +70,41 @@ class BackendAnswers {
   }
 
   #beliefIn(first: Refused, now: number): Belief {
-    const { denied, allowed } = this.#count(-Infinity);
-    const isEnough = denied + allowed >= ENOUGH;
-    if (isEnough && denied > (denied + allowed) * TOO_MANY) return 'doubted';
+    const answers = [...this.#last.values()];
+    const denied = answers.filter(({ isDenied }) => isDenied).length;
+    const isEnough = answers.length >= ENOUGH;
+    if (isEnough && denied > answers.length * TOO_MANY) return 'doubted';
     if (isEnough && this.#answers - first.answers >= ENOUGH) return 'believed';
     if (now - first.at < this.heldFor) return 'held';
-    const since = this.#count(first.at);
-    return since.denied <= Math.max(FEW, since.allowed) ? 'believed' : 'held';
+    const allowed = answers.filter(({ isDenied, at }) => !isDenied && at >= first.at).length;
+    return this.#refused.size <= Math.max(FEW, allowed) ? 'believed' : 'held';
   }
 
   #firstRefused(session: string, now: number): Refused {
     const before = this.#refused.get(session);
-    if (before !== undefined) return before;
-    const first = { at: now, answers: this.#answers };
-    this.#refused.set(session, first);
-    for (const oldest of this.#refused.keys()) {
-      if (this.#refused.size <= MOST_REFUSED) break;
-      this.#refused.delete(oldest);
-    }
-    return first;
+    this.#refused.delete(session);
+    if (before === undefined) this.#count(session, { isDenied: true, at: now });
+    const first = before ?? { at: now, answers: this.#answers };
+    this.#refused.set(session, { ...first, again: now });
+    return { ...first, again: now };
   }
 
-  /** Sessions, by their last answers since then. */
-  #count(since: number): { readonly denied: number; readonly allowed: number } {
-    let [denied, allowed] = [0, 0];
-    for (const { isDenied, at } of this.#last.values()) {
-      if (at < since) continue;
-      if (isDenied) denied += 1;
-      else allowed += 1;
-    }
-    return { denied, allowed };
+  #count(session: string, answered: Answered): void {
+    this.#answers += 1;
+    this.#last.delete(session);
+    this.#last.set(session, answered);
+    this.#forget(answered.at);
   }
 
+  /** What is too old, or too much. */
   #forget(now: number): void {
     for (const [session, { at }] of this.#last) {
-      if (this.#last.size <= LOOKED_BACK && now - at < REMEMBERED) return;
+      if (this.#last.size <= LOOKED_BACK && now - at < REMEMBERED) break;
       this.#last.delete(session);
+    }
+    for (const [session, { again }] of this.#refused) {
+      if (this.#refused.size <= MOST_REFUSED && now - again < REMEMBERED) break;
+      this.#refused.delete(session);
     }
   }
 }

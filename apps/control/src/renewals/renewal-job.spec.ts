@@ -134,7 +134,7 @@ async function keep(session: Session, credential: 'once' | 'reusable' = 'reusabl
 /** Of different users, due at once. */
 async function keepMany(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) {
-    const session = sessionOf(`d${i}`, { user: `user-${i}`, authorizedUntil: clock.now() + 50 });
+    const session = sessionOf(`d${i}`, { user: `user-${i}`, authorizedUntil: clock.now() + 60_000 });
     await keep(session);
     await store.again(registry.shardOf(session), session, Date.now() - 60_000);
   }
