@@ -1,7 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { RenewalJob, type RenewalJobParts } from '../../../apps/control/src/renewals/renewal-job.js';
-import { Pacer } from '../../../libs/backends/src/gate/pacer.js';
 import { VirtualTime } from '../../../libs/testing/src/virtual-time.js';
 import {
   silentLog,
@@ -16,25 +15,13 @@ import { connectRedis, createSealer, type RedisClient } from '#usher/redis';
 import { allShards, RedisSessionRegistry, RenewalStore } from '#usher/sessions';
 import type { Effort, Figures } from '../figure.js';
 import { startRedis } from '../processes/redis.js';
-import { mostWithin } from '../statistics.js';
 import { SHARDS } from './sessions.js';
+import { once, PACE, TAKES, VirtualBackend } from './virtual-backend.js';
 
-/** Of the backend, and of re-checks, calls a second. */
-const PACE = 500;
-/** First checks a second meanwhile, and so many at once every ten seconds. */
-const RATE = 100;
-const BURST = 50;
-const BURST_EVERY = 10_000;
 /** Questions of the job that may be under way at once. */
 const WIDTH = 32;
-/** The backend's own time, ms. */
-const TAKES = 8;
 /** One of so many is refused now: not so many that the job doubts the backend. */
 const DENIED = 100;
-/** A pacer lets a tenth of a second's calls go early. */
-const AIM = 1.1;
-/** What is put back for less is put back for moments, ms. */
-const SOON = 10_000;
 /** Sessions written side by side at the beginning. */
 const SIDE_BY_SIDE = 500;
 const LIFE = 14_400_000;
@@ -57,17 +44,13 @@ export async function recheckVirtual({ sessions }: Effort): Promise<Figures> {
 }
 
 interface Run {
-  readonly rechecks: readonly number[];
-  readonly all: readonly number[];
+  readonly backend: VirtualBackend;
+  /** Who is allowed is asked about once, who is refused until that is believed. */
   readonly askedTwice: number;
   readonly renewed: number;
   readonly denied: number;
   readonly revoked: number;
   readonly stillDue: number;
-  readonly firstChecks: number;
-  /** What first checks waited longer than without re-checks: the most, ms. */
-  readonly extraWait: number;
-  readonly refusedFirstChecks: number;
   readonly virtualSeconds: number;
   readonly wallSeconds: number;
   /** After a collection, MB: when a tenth was asked about, and the most from then on. */
@@ -82,28 +65,21 @@ async function run(redis: RedisClient, count: number): Promise<Run> {
   const sealer = createSealer(['a secret of this benchmark']);
   await openAll({ redis, registry, store, sealer, count, now: clock.now() });
 
-  const pacer = new Pacer(clock, () => PACE);
-  /** What first checks would wait for if nobody else asked. */
-  const alone = new Pacer(clock, () => PACE);
+  const backend = new VirtualBackend(time);
   const began = { at: clock.monotonic(), wall: performance.now() };
-  const rechecks: number[] = [];
-  const all: number[] = [];
   const asked = new Uint8Array(count);
   const heap = new HeapWatch();
-  let [settled, askedTwice, revoked, firstChecks, extraWait, refusedFirstChecks] = [0, 0, 0, 0, 0, 0];
+  let [settled, askedTwice, revoked] = [0, 0, 0];
   let allSettled = (): void => undefined;
   const done = new Promise<void>((resolve) => (allSettled = resolve));
   const ended = new AbortController();
 
   /** As a worker does with a question that nobody waits for. */
   const ask = async ({ check }: Question): Promise<BackendAnswer> => {
-    for (let wait = pacer.reserveLast(); wait > 0; wait = pacer.reserveLast()) await time.pause(wait);
+    await backend.recheck();
     const id = Number(check.sessionId);
-    rechecks.push(clock.monotonic());
-    all.push(clock.monotonic());
-    askedTwice += asked[id]! > 0 ? 1 : 0;
+    askedTwice += asked[id]! > 0 && id % DENIED !== 0 ? 1 : 0;
     asked[id] = 1;
-    await time.pause(TAKES);
     if (id % DENIED === 0) return { ...ANSWER, kind: 'deny', reason: 'backend-denied', status: 403 };
     await time.working(async () => {
       const session = sessionOf(id, clock.now());
@@ -118,10 +94,12 @@ async function run(redis: RedisClient, count: number): Promise<Run> {
     if (settled % (count / 10) === 0) heap.look();
     if (settled === count) allSettled();
   };
-  /** Redis has a clock of its own, which says what is due: what is put back for moments is due at once. */
-  const again = (shard: string, name: SessionName, dueAt: number): Promise<void> => {
+  /** Redis has a clock of its own, which says what is due: what is put back for a while is due when that has passed here. */
+  const again = async (shard: string, name: SessionName, dueAt: number): Promise<void> => {
     const left = dueAt - clock.now();
-    return time.working(() => store.again(shard, name, Date.now() + (left < SOON ? 0 : left)));
+    if (left >= HOUR / 2) return time.working(() => store.again(shard, name, Date.now() + left));
+    await time.working(() => store.again(shard, name, Date.now() + HOUR / 4));
+    void time.pause(left).then(() => time.working(() => store.again(shard, name, Date.now())));
   };
   const parts: RenewalJobParts = {
     store: {
@@ -154,28 +132,8 @@ async function run(redis: RedisClient, count: number): Promise<Run> {
     pause: time.pause,
   };
   const job = new RenewalJob(parts);
-  const firstCheck = (): void => {
-    const wait = pacer.reserve(MAX_WAIT);
-    const waitAlone = alone.reserve(MAX_WAIT);
-    firstChecks += 1;
-    if (wait === undefined) refusedFirstChecks += 1;
-    else {
-      extraWait = Math.max(extraWait, wait - (waitAlone ?? 0));
-      all.push(clock.monotonic() + wait);
-    }
-  };
-  const viewers = async (): Promise<void> => {
-    let burstAt = clock.monotonic() + BURST_EVERY;
-    while (!ended.signal.aborted) {
-      await time.pause((-Math.log(1 - Math.random()) * 1_000) / RATE, ended.signal);
-      firstCheck();
-      if (clock.monotonic() < burstAt) continue;
-      burstAt += BURST_EVERY;
-      for (let i = 0; i < BURST; i += 1) firstCheck();
-    }
-  };
   job.start();
-  const watching = viewers();
+  const watching = backend.viewers(ended.signal);
   await time.until(done);
   const virtualSeconds = (clock.monotonic() - began.at) / 1_000;
   ended.abort();
@@ -184,24 +142,18 @@ async function run(redis: RedisClient, count: number): Promise<Run> {
     redis.call('ZCOUNT', [`usher:due:{${shard}}`, '-inf', Date.now() + HOUR / 2]),
   );
   return {
-    rechecks,
-    all,
+    backend,
     askedTwice,
     renewed: job.counts.renewed,
     denied: job.counts.denied,
     revoked,
     stillDue: (await Promise.all(due)).reduce<number>((sum, one) => sum + Number(one), 0),
-    firstChecks,
-    extraWait,
-    refusedFirstChecks,
     virtualSeconds,
     wallSeconds: (performance.now() - began.wall) / 1_000,
     heap,
   };
 }
 
-/** Viewers wait for the pace at most so long, ms: as in a backend's gate. */
-const MAX_WAIT = 500;
 const ANSWER = { backend: 'portal', tookMs: TAKES, status: 200 } as const;
 
 function checkOf(id: number): Check {
@@ -290,7 +242,7 @@ class HeapWatch {
 }
 
 function figuresOf(run: Run, sessions: number): Figures {
-  const { rechecks, all, heap, askedTwice, renewed, denied, stillDue } = run;
+  const { backend, heap, askedTwice, renewed, denied, stillDue, virtualSeconds, wallSeconds } = run;
   const wrong = [
     ...(askedTwice > 0 ? [`${askedTwice} were asked about twice`] : []),
     ...(renewed + denied !== sessions ? [`${renewed + denied} of ${sessions} were settled`] : []),
@@ -298,36 +250,8 @@ function figuresOf(run: Run, sessions: number): Figures {
     ...(stillDue > 0 ? [`${stillDue} are still due`] : []),
   ];
   if (wrong.length > 0) throw new Error(`re-checks by virtual clock: ${wrong.join(', ')}`);
-  const inOneSecond = mostWithin(rechecks, 1_000);
-  const allInOneSecond = mostWithin(all, 1_000);
-  const once = (value: number) => ({ value, spread: { min: value, max: value } });
   return {
-    recheckVirtual: {
-      ...once(allInOneSecond),
-      unit: 'calls in a virtual second',
-      aim: {
-        text: `never > ${PACE * AIM}, re-checks never > ${PACE}`,
-        met: allInOneSecond <= PACE * AIM && inOneSecond <= PACE,
-      },
-      details: {
-        sessions,
-        pace: PACE,
-        renewed,
-        denied,
-        rechecksInOneSecond: inOneSecond,
-        virtualSeconds: run.virtualSeconds,
-        wallSeconds: run.wallSeconds,
-      },
-    },
-    recheckVirtualFirstChecks: {
-      ...once(run.extraWait),
-      unit: 'ms waited more than without re-checks, the most',
-      aim: {
-        text: `≤ one call’s share of the pace (${1_000 / PACE} ms)`,
-        met: run.extraWait <= 1_000 / PACE && run.refusedFirstChecks === 0,
-      },
-      details: { firstChecks: run.firstChecks, refused: run.refusedFirstChecks },
-    },
+    ...backend.figures('recheckVirtual', { sessions, renewed, denied, virtualSeconds, wallSeconds }),
     recheckVirtualHeap: {
       ...once(heap.most / heap.early),
       unit: 'heap held: the most, over that when a tenth was done',

@@ -2,41 +2,27 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { allShards } from '#usher/sessions';
 import type { Redis } from 'ioredis';
 import type { Effort, Figures } from '../figure.js';
-import type { LoadReport } from '../load/load-job.js';
-import { compared, each, inTurns, type Pair } from '../pairs.js';
-import type { Generator } from '../processes/generator.js';
-import { startCountingBackend, type BackendCall, type CountingBackend } from '../processes/http-server.js';
+import { inTurns } from '../pairs.js';
+import { startCountingBackend, type BackendCall } from '../processes/http-server.js';
 import { startRedis } from '../processes/redis.js';
-import { median, mostWithin, spread } from '../statistics.js';
 import { startControlRig } from './control-rig.js';
-import { newViewers, runOnRung, withGenerator, type RungReport } from './rig.js';
+import {
+  firstChecks,
+  latencyFigure,
+  open,
+  PACE,
+  PATIENCE,
+  rateFigure,
+  rechecksOf,
+  TAKEN_FOR,
+  until,
+  type Rechecks,
+} from './rechecked-calls.js';
+import { newViewers, withGenerator, type RungReport } from './rig.js';
 import { SHARDS } from './sessions.js';
 
-/** Re-checks a second, as it is configured. */
-const PACE = 500;
-/** First checks a second meanwhile. */
-const RATE = 50;
-const CONNECTIONS = 64;
-const AIM = 1.1;
 /** Pairs: each takes twice as long as all re-checks do. */
 const MOST_PAIRS = 3;
-/** What is taken stands so far ahead until it was asked about; what was asked about stands much later, ms. */
-const TAKEN_FOR = 60_000;
-/**
- * Re-checks that take so many times as long as they should fail the run, and so long more, ms: one that met a busy Redis is
- * due again when the time is over for which it was taken.
- */
-const PATIENCE = { times: 3, more: TAKEN_FOR + 15_000 };
-
-/** All re-checks of one repetition, as the backend saw them. */
-interface Rechecks {
-  /** Calls in the second, and in the tenth of one, that had most. */
-  readonly inOneSecond: number;
-  readonly inTenth: number;
-  /** From when all were due until the last came, s. */
-  readonly seconds: number;
-}
-
 /**
  * Sessions that are all due to be asked about again at once: how fast the backend is asked about them, and what that
  * costs the first checks that come meanwhile.
@@ -53,12 +39,7 @@ export function recheck({ repetitions, renewals }: Effort): Promise<Figures> {
     const [gateway] = rig.gateways;
     const viewers = newViewers();
     const seconds = renewals / PACE;
-    const firstChecks = (): Promise<RungReport> =>
-      runOnRung(generator, gateway!, ['backend'], {
-        ...viewers(RATE * seconds),
-        connections: CONNECTIONS,
-        loop: { kind: 'open', rate: RATE, seconds, warm: 0 },
-      });
+    const checks = (): Promise<RungReport> => firstChecks(generator, gateway!, viewers, seconds);
     try {
       const { first } = viewers(renewals);
       await open(generator, gateway!.port, first, renewals);
@@ -72,32 +53,20 @@ export function recheck({ repetitions, renewals }: Effort): Promise<Figures> {
         const asked = new Set(Array.from({ length: renewals }, (_, i) => first + i));
         const calls: BackendCall[] = [];
         await until(backend, asked, calls, 1);
-        const [report] = await Promise.all([firstChecks(), until(backend, asked, calls, renewals)]);
+        const [report] = await Promise.all([checks(), until(backend, asked, calls, renewals)]);
         const done = rechecksOf(calls, (performance.now() - began) / 1_000);
         if (done.seconds < seconds / 2) throw new Error(`all were asked about within ${done.seconds} s`);
         rechecks.push(done);
         return report;
       };
-      await firstChecks();
-      const pairs = await inTurns(Math.min(MOST_PAIRS, repetitions), meanwhile, firstChecks);
+      await checks();
+      const pairs = await inTurns(Math.min(MOST_PAIRS, repetitions), meanwhile, checks);
       return { recheck: rateFigure(rechecks, renewals), recheckFirstChecksP99: latencyFigure(pairs) };
     } finally {
       await Promise.all([rig.stop(), backend.stop()]);
       await redis.stop();
     }
   });
-}
-
-/** The first checks; rejects unless each opened a session. */
-async function open(generator: Generator, port: number, first: number, count: number): Promise<void> {
-  const { answered } = await generator.run({
-    port,
-    first,
-    count,
-    connections: CONNECTIONS,
-    loop: { kind: 'closed' },
-  });
-  if (answered !== count) throw new Error(`${answered} of ${count} sessions were opened`);
 }
 
 interface DueSessions {
@@ -131,57 +100,5 @@ async function dueSessions(redis: Redis, count: number): Promise<DueSessions> {
       );
     },
     nobody: () => reach('due soon', (key) => redis.zcount(key, 0, Date.now() + 2 * TAKEN_FOR), 0),
-  };
-}
-
-/** Gathers the calls about these viewers until there are so many. Rejects where one is asked about twice. */
-async function until(
-  backend: CountingBackend,
-  viewers: ReadonlySet<number>,
-  calls: BackendCall[],
-  count: number,
-): Promise<void> {
-  const by = performance.now() + (count / PACE) * 1_000 * PATIENCE.times + PATIENCE.more;
-  while (calls.length < count) {
-    if (performance.now() > by)
-      throw new Error(`${calls.length} of ${count} sessions were asked about again`);
-    await delay(20);
-    calls.push(...(await backend.calls()).filter(({ viewer }) => viewers.has(viewer)));
-  }
-  if (new Set(calls.map(({ viewer }) => viewer)).size < calls.length) {
-    throw new Error('a session was asked about twice');
-  }
-}
-
-function rechecksOf(calls: readonly BackendCall[], seconds: number): Rechecks {
-  const instants = calls.map(({ at }) => at);
-  return { inOneSecond: mostWithin(instants, 1_000), inTenth: mostWithin(instants, 100), seconds };
-}
-
-function rateFigure(rechecks: readonly Rechecks[], sessions: number): Figures[string] {
-  const rates = rechecks.map(({ inOneSecond }) => inOneSecond);
-  // One second in which it is too fast is one too many.
-  const value = Math.max(...rates);
-  return {
-    value,
-    unit: 'calls in a second',
-    spread: spread(rates),
-    aim: { text: `never > ${PACE * AIM}`, met: value <= PACE * AIM },
-    details: {
-      sessions,
-      pace: PACE,
-      mostInTenthOfSecond: Math.max(...rechecks.map(({ inTenth }) => inTenth)),
-      secondsUntilDone: median(rechecks.map(({ seconds }) => seconds)),
-    },
-  };
-}
-
-function latencyFigure(pairs: readonly Pair<LoadReport>[]): Figures[string] {
-  const p50 = (side: 'a' | 'b'): number => median(pairs.map((pair) => pair[side].latency.p50));
-  return {
-    ...compared(each(pairs, ({ latency }) => latency.p99)),
-    unit: 'ms',
-    besideWhat: 'no re-checks',
-    details: { rate: RATE, p50: { meanwhile: p50('a'), without: p50('b') } },
   };
 }

@@ -1,4 +1,7 @@
-/** As the trivial one, allows for ten hours, and remembers when it was asked about whom: told, and forgotten, on demand. */
+/**
+ * As the trivial one, allows for ten hours, and remembers when it was asked about whom: told, and forgotten, at 'calls'. From
+ * 'fails' to 'well' it answers 500.
+ */
 import { createServer } from 'node:http';
 import { KEEP_ALIVE, listenForParent } from './tell-port.js';
 
@@ -7,8 +10,12 @@ const TEN_HOURS = '36000';
 
 /** Viewer's number, and when, of `performance.now()`, in turn. */
 let calls: number[] = [];
+let status = 200;
 
-process.on('message', () => {
+process.on('message', (word) => {
+  if (word === 'fails') status = 500;
+  if (word === 'well') status = 200;
+  if (word !== 'calls') return;
   process.send?.(calls);
   calls = [];
 });
@@ -25,7 +32,7 @@ listenForParent(
       'Content-Length',
       '0',
     ];
-    response.writeHead(200, headers);
+    response.writeHead(status, headers);
     response.end();
   }),
 );

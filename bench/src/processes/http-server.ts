@@ -21,6 +21,9 @@ export interface BackendCall {
 export interface CountingBackend extends HttpServer {
   /** Those that came since this was asked last. */
   calls(): Promise<readonly BackendCall[]>;
+  /** From now on each answer is a failure, or again an allow. */
+  fails(): void;
+  well(): void;
 }
 
 /** Allows everybody for ten hours, and knows when it was asked about whom. */
@@ -38,6 +41,8 @@ export async function startCountingBackend(): Promise<CountingBackend> {
         at: told[2 * i + 1]!,
       }));
     },
+    fails: () => void child.process.send('fails'),
+    well: () => void child.process.send('well'),
     stop: () => child.kill(),
   };
 }

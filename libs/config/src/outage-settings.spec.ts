@@ -52,6 +52,15 @@ describe('settings about outages', () => {
     expect(backends['portal']!.recyclePace).toBe(2);
   });
 
+  it('ask again at a pace that a small backend bears, or a faster one', () => {
+    const paceOf = (backend: object): number =>
+      configSchema.parse({
+        backends: { portal: { type: 'http', url: 'http://portal.example.com', ...backend } },
+      }).backends['portal']!.recheckPace;
+    expect([paceOf({}), paceOf({ recheckPace: 500 })]).toEqual([50, 500]);
+    expect(() => paceOf({ recheckPace: 0 })).toThrow(/recheckPace/);
+  });
+
   it('refuse a budget of nothing, and announce one unless it is to be enforced', () => {
     expect(problemsOf({ failOpenBudget: { enforce: true } })).toEqual([
       'backends.portal.failOpenBudget: a budget has viewers, viewerMinutes, or both',

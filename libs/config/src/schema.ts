@@ -381,6 +381,14 @@ export const backendSchema = z.strictObject({
     .max(100)
     .default(2)
     .describe('Sessions a second that are recycled; of a paced backend half of its pace at most.'),
+  recheckPace: z
+    .number()
+    .gt(0)
+    .max(10_000)
+    .default(50)
+    .describe(
+      'Questions a second about those let in, with afterOutage: cut; of a paced backend half of its pace at most.',
+    ),
   timeout: durationOf(10).default(1000).describe('For one call, connection included.'),
   credential: z
     .enum(['once', 'reusable'])

@@ -10,14 +10,12 @@ import {
 } from '#usher/sessions';
 import type { OutageName } from '#usher/sessions';
 import { askLast } from '../ask-last.js';
+import { widthOf } from '../width.js';
 import { OutageJob } from './outage-job.js';
 import { backendNow, breakerOf } from './backend-now.js';
 import { recheckOutage } from './recheck.js';
 import { recycleOutage } from './recycle.js';
 import { returnedTo } from './returned.js';
-
-/** Questions a second about an outage's loans; of a paced backend half of its pace at most. */
-const PACE = 50;
 
 /** What settling needs of the cluster's node. */
 export type OutageNode = Pick<
@@ -58,6 +56,7 @@ export function outageJob(
   const returned = returnedTo(node);
   const half = (pace: number, backend: string): number =>
     Math.min(pace, (backends[backend]?.pace ?? Infinity) / 2);
+  const recheckPace = (backend: string): number => half(backends[backend]?.recheckPace ?? 1, backend);
   return new OutageJob({
     redis,
     clock,
@@ -82,7 +81,8 @@ export function outageJob(
           revoke,
           // Another control may go on with it where Redis was away for long.
           mayAsk: (backend) => leases.holds(0) && backendNow(node, backend) === 'asked',
-          pace: (backend) => half(PACE, backend),
+          pace: recheckPace,
+          width: (backend) => widthOf(backends[backend], recheckPace(backend)),
           book,
           signal,
         },

@@ -47,6 +47,7 @@ function world(answer: (sessionId: string) => BackendAnswer | undefined) {
     },
     mayAsk: () => true,
     pace: () => 100_000,
+    width: () => 8,
     book: {
       begun: { answered: 0, passed: false },
       note: async ({ field }, result) => void results.set(field.slice(2), result),

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type {
   BackendAnswer,
   Check,
@@ -20,8 +21,6 @@ const MOST_DENIED = 20;
 const SEEN_AFTER = 20;
 /** The last ones have nobody after them: more of the last twenty are unlike people who do not pay. */
 const MOST_OF_LAST = 10;
-/** Questions that are under way at once. */
-const SIDE_BY_SIDE = 8;
 /** Nobody waits at a player, ms. */
 const PATIENCE = 15_000;
 /** A session that could not be asked about is tried so often. */
@@ -78,6 +77,8 @@ export interface RecheckParts {
   readonly mayAsk: (backend: string) => boolean;
   /** Questions a second. */
   readonly pace: (backend: string) => number;
+  /** Questions that may be under way at once. */
+  readonly width: (backend: string) => number;
   readonly book: RecheckBook;
   readonly signal: AbortSignal;
   readonly pause?: Pause;
@@ -155,12 +156,15 @@ class Recheck {
     this.#denied = this.#held.length;
     this.#nextAt = parts.clock.monotonic();
     this.#pause = parts.pause ?? pause;
+    // As many as ask side by side.
+    setMaxListeners(0, parts.signal);
   }
 
   async run(): Promise<Rechecked> {
     if (this.#isTrial && this.#answered >= TRIAL) await this.#endTrial();
     const fail = (error: unknown): void => void (this.#failure ??= error);
-    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, () => this.#work().catch(fail)));
+    const length = this.parts.width(this.name.backend);
+    await Promise.all(Array.from({ length }, () => this.#work().catch(fail)));
     if (this.#failure !== undefined) throw this.#failure;
     await this.#endAll();
     const came = { answered: this.#answered, denied: this.#denied };

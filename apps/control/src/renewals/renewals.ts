@@ -5,11 +5,9 @@ import { RenewalStore } from '#usher/sessions';
 import { askLast } from '../ask-last.js';
 import type { ControlNode } from '../control-node.js';
 import { leasesOf } from '../jobs.js';
+import { widthOf } from '../width.js';
 import { RefreshedUsers } from './refreshed-users.js';
 import { RenewalJob } from './renewal-job.js';
-
-/** Of a backend's calls: the rest is left for first checks, which wait for no place. */
-const SHARE = 0.5;
 
 /** Asks again about sessions before their time is up, where it can be asked again. */
 export function renewalJob(
@@ -40,20 +38,12 @@ export function renewalJob(
   });
 }
 
-/**
- * As many as keep to the pace though each answer takes the backend's whole time; no more than are this process's part of
- * half its calls.
- */
+/** Of the backends whose credentials may be used again; see `widthOf`. */
 export function widthsOf(
   backends: Readonly<Record<string, Pick<BackendConfig, 'credential' | 'timeout' | 'maxCalls'>>>,
   pace: number,
   controls: number,
 ): ReadonlyMap<string, number> {
   const reusable = Object.entries(backends).filter(([, { credential }]) => credential === 'reusable');
-  return new Map(
-    reusable.map(([name, { timeout, maxCalls }]) => {
-      const most = Math.floor((maxCalls * SHARE) / Math.max(1, controls));
-      return [name, Math.max(1, Math.min(Math.ceil((pace * timeout) / 1_000), most))];
-    }),
-  );
+  return new Map(reusable.map(([name, backend]) => [name, widthOf(backend, pace, controls)]));
 }
