@@ -13,10 +13,11 @@ const config = configSchema.parse({
 interface Options {
   readonly replyWithinMs?: number;
   readonly heardWithinMs?: number;
+  readonly takeWithinMs?: number;
 }
 
 /** How long a worker that took a question about this target is waited for. */
-async function patienceWith(target: string): Promise<Options> {
+async function patienceWith(target: string, asked: Partial<Question> = {}): Promise<Options> {
   let patience: Options = {};
   const bus = {
     ask: (_pattern: string, _data: unknown, options: Options, settle: (how: object) => void) => {
@@ -25,7 +26,7 @@ async function patienceWith(target: string): Promise<Options> {
     },
   };
   const node = { bus, config, questions: { encode: () => '' } } as unknown as ClusterNode;
-  await questionBus(node).ask({ target, deadline: 2_000 } as Question);
+  await questionBus(node).ask({ target, deadline: 2_000, ...asked } as Question);
   return patience;
 }
 
@@ -45,3 +46,14 @@ describe('a worker that took a question', () => {
     expect((await patienceWith(target)).heardWithinMs).toBe(600);
   });
 });
+
+it.each([
+  [2_000, 150],
+  [112, 28],
+])(
+  'of %p ms until the deadline a worker has %p to take a question, or the gateway asks itself',
+  async (left, ms) => {
+    const askedAt = 1_000_000;
+    expect((await patienceWith('plain', { askedAt, deadline: askedAt + left })).takeWithinMs).toBe(ms);
+  },
+);

@@ -340,7 +340,8 @@ export const backendSchema = z.strictObject({
     .enum(['as-fail-mode', 'deny'])
     .optional()
     .meta({
-      description: 'When it is our fault. Default: as-fail-mode for astra and alta.',
+      description:
+        'When it is our fault. Default: as-fail-mode for astra and alta, and of a check with less time than the backend’s timeout.',
       examples: ['deny'],
     }),
   maxOutage: durationOf(1000)

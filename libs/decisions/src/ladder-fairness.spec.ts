@@ -169,11 +169,24 @@ describe('an edge in a hurry, which waits for less time than the backend is give
     },
   );
 
-  it('gets the overload policy where nobody could be asked in time, because of us', async () => {
+  it('gets the overload policy where nobody can be asked because of us', async () => {
     const world = ladderOf();
     world.said.asked = { kind: 'full' };
     expect(await answered(world, inHurry(world))).toBe('deny overload us');
   });
+
+  it.each([
+    [{}, 'allow overload us'],
+    [{ failMode: 'closed' }, 'deny overload us'],
+    [{ overload: 'deny' }, 'deny overload us'],
+  ])(
+    'gets what the fail mode says where we took the time, unless told otherwise: %j',
+    async (backend, expected) => {
+      const world = ladderOf(backend);
+      world.said.answer = { ...unavailable('us'), reason: 'deadline' };
+      expect(await answered(world, inHurry(world))).toBe(expected);
+    },
+  );
 
   it('spoils nobody’s answer who has the same question and waits longer', async () => {
     const world = ladderOf({ failMode: 'closed' });
@@ -185,6 +198,21 @@ describe('an edge in a hurry, which waits for less time than the backend is give
     // And has his own from what that one learnt.
     expect(await hurried).toBe('allow stale backend');
   });
+
+  it.each([
+    ['per-request', 0, 'deny session undefined'],
+    ['per-request', 20_000, 'allow backend undefined'],
+    ['once', 0, 'allow backend undefined'],
+  ] as const)(
+    'and asks %s hears %p ms after a denial that came too late: %s',
+    async (habit, later, expected) => {
+      const world = ladderOf();
+      const context = { ...inHurry(world), habit };
+      world.said.found = { kind: 'none', revokedAt: world.clock.now() };
+      world.clock.advance(later);
+      expect(await answered(world, { ...context, deadline: world.clock.monotonic() + 60 })).toBe(expected);
+    },
+  );
 
   it('who waits as long as the backend is given knows that it was not the backend', async () => {
     const world = ladderOf({ timeout: '50ms' });

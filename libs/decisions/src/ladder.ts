@@ -26,6 +26,8 @@ import type { Verdicts } from './verdicts.js';
 const MARGIN = 25;
 /** An edge may ask again so much later than it was told to, ms. */
 const ASKED_LATE = 15_000;
+/** Who asks about each request hears so long of a denial that came too late for the one it was about, ms. */
+const DENIED_LATE = 15_000;
 
 export interface LadderParts {
   readonly clock: Clock;
@@ -239,11 +241,17 @@ export class Ladder {
     return this.isToHear(context, found) ? REVOKED : undefined;
   }
 
-  /** Its edge asks only now about a session that was revoked: the hold may be over, and it plays on. */
-  private isToHear({ asksAgainWithin }: CheckContext, found: FoundSession): boolean {
-    if (asksAgainWithin === undefined || (found.kind !== 'revoked' && found.kind !== 'none')) return false;
+  /**
+   * Its edge asks only now about a session that was revoked: the hold may be over, and it plays on. Or in such a hurry that
+   * its backend's denials come too late: asked about once more, it would be let in once more.
+   */
+  private isToHear(context: CheckContext, found: FoundSession): boolean {
+    if (found.kind !== 'revoked' && found.kind !== 'none') return false;
     const { revokedAt = Number.NEGATIVE_INFINITY } = found;
-    return this.parts.clock.now() < revokedAt + asksAgainWithin + ASKED_LATE;
+    const { asksAgainWithin, habit } = context;
+    const since = this.parts.clock.now() - revokedAt;
+    if (asksAgainWithin !== undefined) return since < asksAgainWithin + ASKED_LATE;
+    return habit === 'per-request' && since < DENIED_LATE && this.isHurried(context);
   }
 
   /** While Redis is away entries stand. */

@@ -114,10 +114,12 @@ export class StandIn {
 
   private byPolicy(context: CheckContext, unavailable: UnavailableAnswer): Decision {
     const backend = context.route.backends[0] ?? unavailable.backend;
-    const { because } = unavailable;
+    const { because, reason: why } = unavailable;
     if (because === 'us') {
+      // With more time it would have been asked: such an edge would refuse whomever we are a moment late for.
+      const isHurried = context.isHurried === true && why === 'deadline';
       const policy: OverloadPolicy =
-        context.route.overload ?? (context.opensWhenAlone ? 'as-fail-mode' : 'deny');
+        context.route.overload ?? (context.opensWhenAlone || isHurried ? 'as-fail-mode' : 'deny');
       const allow = policy === 'as-fail-mode' && opens(context);
       const reason = allow ? 'overload-trust' : 'overload-refused';
       return { allow, source: 'overload', reason, backend, because };

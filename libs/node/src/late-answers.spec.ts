@@ -1,5 +1,13 @@
 import { configSchema } from '#usher/config';
-import { NO_HOLDS, silentLog, type AllowAnswer, type Check, type Question } from '#usher/domain';
+import {
+  NO_HOLDS,
+  silentLog,
+  type AllowAnswer,
+  type BackendAnswer,
+  type Check,
+  type Question,
+  type Session,
+} from '#usher/domain';
 import { connectRedis, type RedisClient } from '#usher/redis';
 import { DeviceSlots, RedisSessionRegistry } from '#usher/sessions';
 import { eventually, ManualClock, startRedis, type RedisProcess } from '#usher/testing';
@@ -48,6 +56,8 @@ const answer: AllowAnswer = {
   user: 'anna',
 };
 
+type World = ReturnType<typeof world>;
+
 function world(limits: Record<string, unknown> = { mode: 'enforce' }) {
   const config = configSchema.parse({
     limits,
@@ -58,24 +68,27 @@ function world(limits: Record<string, unknown> = { mode: 'enforce' }) {
   const clock = new ManualClock(Date.now());
   const slots = new DeviceSlots(redis, { shards: 4, life: config.gateway.assumedLife });
   const evict = async (): Promise<void> => undefined;
+  const registry = new RedisSessionRegistry(redis, clock, { shards: 4 });
   const settled: (AsAsked | undefined)[] = [];
   const questions = new Map<Check, Partial<Question>>();
   const late = lateAnswers({
     config,
     clock,
+    log: silentLog,
+    registry,
     limits: new ClusterLimits({ config, clock, log: silentLog, redis, slots, evict }),
     holds: NO_HOLDS,
     settle: (_check, _identity, _answer, asked) => void settled.push(asked),
     questionOf: (check) => questions.get(check) as Question | undefined,
   });
   /** Asked about, and answered late. */
-  const answered = (sessionId: string, asked: Partial<Question> = {}): void => {
+  const answered = (sessionId: string, asked: Partial<Question> = {}, said: BackendAnswer = answer): void => {
     const check = checkOf(sessionId);
     const identity = { fingerprint: sessionId.repeat(26), viewerKey: sessionId.repeat(26) };
-    questions.set(check, { check, identity, ...asked });
-    late(check, answer);
+    questions.set(check, { check, identity, target: 'portal', ...asked });
+    late(check, said);
   };
-  return { late, answered, settled };
+  return { late, answered, settled, registry };
 }
 
 async function slotsOfAnna(): Promise<Map<string, string>> {
@@ -142,5 +155,69 @@ describe('an allow that came when nobody waited for it any more', () => {
     await eventually(async () => (await slotsOfAnna()).has('astra-1:2'));
     expect((await slotsOfAnna()).has('astra-1:1')).toBe(false);
     expect(settled[0]).toEqual(asked);
+  });
+});
+
+describe('a denial that came when nobody waited for it any more', () => {
+  const denial: BackendAnswer = {
+    kind: 'deny',
+    backend: 'portal',
+    reason: 'backend-denied',
+    status: 403,
+    tookMs: 700,
+  };
+  const session = (sessionId: string, parts: Partial<Session>): Session => ({
+    ...checkOf(sessionId),
+    fingerprint: sessionId.repeat(26),
+    viewerKey: sessionId.repeat(26),
+    backend: 'portal',
+    namespace: 'portal',
+    user: '',
+    sessionName: '',
+    state: 'active',
+    source: 'backend',
+    presence: 'seen',
+    openedAt: Date.now(),
+    authorizedUntil: 0,
+    aliveUntil: Date.now() + 3_600_000,
+    ...parts,
+  });
+  const kindOf = async ({ registry }: World, sessionId: string): Promise<string> =>
+    (await registry.find(checkOf(sessionId), sessionId.repeat(26))).kind;
+
+  it.each<[string, Partial<Session>]>([
+    ['on trust', { state: 'on-trust', source: 'fail-open' }],
+    ['because of our fault', { state: 'on-trust', source: 'overload' }],
+    ['as a known viewer', { source: 'known' }],
+  ])('ends what was let in in its place: %s', async (_, parts) => {
+    const own = world();
+    await own.registry.open(session('1', parts));
+    own.answered('1', {}, denial);
+    await eventually(async () => expect(await kindOf(own, '1')).toBe('revoked'));
+  });
+
+  it('ends it also where it is written a little later', async () => {
+    const own = world();
+    own.answered('1', {}, denial);
+    await own.registry.open(session('1', { state: 'on-trust', source: 'fail-open' }));
+    await eventually(async () => expect(await kindOf(own, '1')).toBe('revoked'));
+  });
+
+  it.each<[string, Partial<Session>, Partial<Question>]>([
+    ['that a backend allowed', {}, {}],
+    ['that is carried', { state: 'unconfirmed', source: 'stale' }, {}],
+    ['of another viewer by this name', { state: 'on-trust', fingerprint: 'x'.repeat(26) }, {}],
+    ['in mode observe', { state: 'on-trust' }, { unguarded: true }],
+    ['where a group was asked, of which it is one member’s word', { state: 'on-trust' }, { target: 'both' }],
+  ])('ends no session %s', async (_, parts, asked) => {
+    const own = world();
+    await own.registry.open(session('1', parts));
+    own.answered('1', asked, denial);
+    // By then the same was done to one that ends.
+    await own.registry.open(session('2', { state: 'on-trust' }));
+    own.answered('2', {}, denial);
+    await eventually(async () => expect(await kindOf(own, '2')).toBe('revoked'));
+    const { fingerprint = '1'.repeat(26) } = parts;
+    expect(await own.registry.find(checkOf('1'), fingerprint)).toMatchObject({ kind: 'same' });
   });
 });

@@ -162,6 +162,8 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
   const onLate = lateAnswers({
     config,
     clock,
+    log,
+    registry,
     limits: limits.limits,
     holds,
     settle,

@@ -54,6 +54,19 @@ describe('an edge is named by its URL, else by its source address', () => {
   });
 });
 
+it.each([
+  ['mediamtx', { dialect: 'mediamtx' }, 1_000],
+  ['nginx', { dialect: 'forward' }, undefined],
+  ['Envoy', { dialect: 'forward', forward: { proxy: 'envoy' } }, 150],
+  ['Envoy that was told to wait', { dialect: 'forward', deadline: '2s', forward: { proxy: 'envoy' } }, 2_000],
+])('%s is answered before it gives up', (_, edge, deadline) => {
+  expect(directory({ one: edge }).resolve(`/e/one/${edge.dialect}`, '10.0.0.11')).toMatchObject({
+    kind: 'edge',
+    name: 'one',
+    deadline,
+  });
+});
+
 describe('while no edge is configured', () => {
   const edges = directory({});
   it('private addresses are edges of dialect astra', () => {
