@@ -355,7 +355,9 @@ export class RedisSessionRegistry implements SessionRegistry {
       ...recordFields(session),
     ];
     const reply = await explained(this.redis.run(OPEN, keys, args));
-    const [opened, , where] = reply as [Opened, string, string];
+    const [opened, , where, buried, revokedAt] = reply as [Opened, string, string, string?, string?];
+    const revoked = revokedOf(session, buried, revokedAt);
+    if (revoked !== undefined && !isHome) await this.bury(revoked);
     return [opened, shardIn(where, this.shards)];
   }
 
@@ -386,12 +388,7 @@ export class RedisSessionRegistry implements SessionRegistry {
     const args = [memberOf(name), reason, this.#eventsKept, condition, fingerprint, at, life, opened];
     const reply = await explained(this.redis.run(CLOSE, keys, args));
     const [ended, before, buried, revokedAt] = reply as [Ended, string, string?, string?];
-    const { edge, sessionId } = name;
-    const revoked =
-      buried === undefined || revokedAt === undefined
-        ? undefined
-        : { edge, sessionId, fingerprint: buried, revokedAt };
-    return { ended, where: shardIn(before, this.shards), revoked };
+    return { ended, where: shardIn(before, this.shards), revoked: revokedOf(name, buried, revokedAt) };
   }
 
   async #revokeIn(
@@ -451,6 +448,17 @@ export class RedisSessionRegistry implements SessionRegistry {
   #whereLife(aliveUntil: number): number {
     return Math.max(1, Math.round(aliveUntil - this.clock.now())) + KEPT_AFTER;
   }
+}
+
+/** As a script tells it: what it leaves out was not revoked. */
+function revokedOf(
+  { edge, sessionId }: SessionName,
+  fingerprint: string | undefined,
+  revokedAt: string | undefined,
+): Revoked | undefined {
+  return fingerprint === undefined || revokedAt === undefined
+    ? undefined
+    : { edge, sessionId, fingerprint, revokedAt };
 }
 
 /** What was under the name of this session before it. */

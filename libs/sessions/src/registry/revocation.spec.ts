@@ -366,6 +366,15 @@ describe('in any order', () => {
         { step: 'late', user: '' },
       ],
     ],
+    [
+      [
+        { step: 'open', user: 'u2' },
+        { step: 'revoke', user: '' },
+        { step: 'again', user: 'u2' },
+        { step: 'close', user: '' },
+        { step: 'late', user: '' },
+      ],
+    ],
   ];
   const steps = fc.array(
     fc.record({

@@ -15,7 +15,7 @@
   ARGV  1 member  2 alive-until (cluster time, ms)  3 events kept  4 device (short; for the user's hash)
         5 user agent, whole  6 path, whole  7 … field, value, … of the session's hash; empty values are left out
   Returns {'opened' | 'updated' | 'replaced' | 'late', fingerprint that was replaced or '', the shard that `where`
-          names ('' = none)};
+          names ('' = none), and where the session that ended here had been revoked its fingerprint, and when};
           late: its time was up when it came here (a command may be executed long after its deadline), another session
           was opened under its id later, or it was revoked since: nothing is done.
   Errors  WRONGTYPE with the key's name where one of KEYS is not ours.
@@ -138,7 +138,7 @@ if not stands then
   end
 end
 
-if ended then forget(member, ended, 'replaced', now, kept) end
+local revokedAt = ended and forget(member, ended, 'replaced', now, kept)
 if not old then
   local told = tell(kept, 'session.opened', member, now, {
     'user', new.user, 'name', new.name, 'channel', new.channel, 'ip', new.ip, 'ua', ARGV[5], 'host', new.host,
@@ -187,4 +187,6 @@ if new.user then
   keepIndex(userKey, life)
 end
 
-return { status, status == 'replaced' and ended.fingerprint or '', where or '' }
+local reply = { status, status == 'replaced' and ended.fingerprint or '', where or '' }
+if revokedAt then reply[4], reply[5] = ended.fingerprint, revokedAt end
+return reply

@@ -14,7 +14,7 @@ local function channelKeyOf(channel) return shardKey('channel') .. ':' .. channe
 local function edgeKeyOf(edge) return shardKey('edge') .. ':' .. edge end
 local function edgeOf(member) return string.match(member, '^[^:]*') end
 
-local HOUR = 3600000
+local MINUTE, HOUR = 60000, 3600000
 
 -- Cluster time, ms.
 local function clusterTime()
@@ -25,7 +25,7 @@ end
 -- An index of a user or a channel lives at least as long as the records that it names, ms: what they leave behind where
 -- they expire unswept goes with it. Longer than it must, so that it is renewed once an hour and not with each of them.
 local function keepIndex(key, life)
-  if redis.call('PTTL', key) < life then redis.call('PEXPIRE', key, string.format('%.0f', life + HOUR)) end
+  if redis.call('PTTL', key) < life + MINUTE then redis.call('PEXPIRE', key, string.format('%.0f', life + HOUR)) end
 end
 
 -- What HGETALL says as a table; false where the hash is missing.
