@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   eventually,
   FakeBox,
+  portalBehaviours,
   startFakeAstra,
   startFakePortal,
   type FakeAstra,
@@ -10,6 +11,8 @@ import {
 } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
 import { startUsher, type UsherProcess } from '../support/usher-process.js';
+
+const { allow } = portalBehaviours;
 
 interface ApiAnswer {
   readonly status: number;
@@ -93,10 +96,10 @@ describe('a kick', () => {
   });
 
   it('of a user is forgotten by all gateways, which refuse him and nobody else; the audit log knows who did it', async () => {
-    portal.allow({ 'X-UserId': 'bob' });
+    // A portal that is asked again names the same user again.
+    portal.byToken({ 'b-1': allow({ 'X-UserId': 'bob' }), 'c-1': allow({ 'X-UserId': 'carol' }) }, allow());
     const his = { sessionId: 'b-1', query: 'token=b-1', ip: '192.0.2.60' };
     for (const gateway of cluster.gateways) expect(await gateway.check(his)).toMatchObject({ status: 200 });
-    portal.allow({ 'X-UserId': 'carol' });
     const hers = { sessionId: 'c-1', query: 'token=c-1', ip: '192.0.2.61' };
     for (const gateway of cluster.gateways) expect(await gateway.check(hers)).toMatchObject({ status: 200 });
     await eventually(async () => expect(await stateOf('b-1')).toBe('active'));
