@@ -9,6 +9,9 @@ export default {
     '^#usher/(.*)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  testTimeout: 30_000,
+  // A deadline for what hangs, no measure: whole clusters start on two cores that others use, too.
+  testTimeout: 120_000,
+  // Modules of the files before stay in memory: a new worker is cheaper than to collect them.
+  workerIdleMemoryLimit: '600MB',
   maxWorkers: 2,
 };

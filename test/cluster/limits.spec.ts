@@ -86,7 +86,7 @@ describe('a cap on devices', () => {
     expect(await ask({ session: 'two', device: 'box' }, 1)).toBe('200 cache');
     const [evicted] = (await cluster.redis.cli('KEYS', 'usher:session:*:one')).split('\n');
     expect(await cluster.redis.cli('HMGET', evicted!, 'state', 'revokedFor')).toBe('revoked\nevicted');
-  }, 60_000);
+  }, 120_000);
 
   it('that is only observed refuses nobody, and says who would have been', async () => {
     cluster = await startCluster(configOf({ mode: 'observe' }, 1), { gateways: 1, workers: 1 });
@@ -99,7 +99,7 @@ describe('a cap on devices', () => {
       );
     });
     expect(cluster.output()).toContain('another device would be refused');
-  }, 60_000);
+  }, 120_000);
 
   it('refuses nobody while Redis is dead, and counts who watches when it came back empty', async () => {
     cluster = await startCluster(
@@ -122,7 +122,7 @@ describe('a cap on devices', () => {
     );
     // For a minute it only observes.
     expect(await ask({ session: 'three', device: 'laptop' }, 0)).toBe('200 backend');
-  }, 90_000);
+  }, 180_000);
 
   describe('of equal boxes behind one address', () => {
     let control: UsherProcess | undefined;

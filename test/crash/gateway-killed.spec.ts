@@ -37,7 +37,7 @@ describe('a gateway that is killed with signs of life that it has not sent', () 
     await playUntil(async () => Date.now() > flushedAt + 2_000);
     await cluster.gateways[0]!.end('SIGKILL');
     killedAt = Date.now();
-  }, 90_000);
+  }, 180_000);
 
   afterAll(async () => {
     await cluster?.stop();
@@ -98,7 +98,7 @@ describe('a gateway that is killed with signs of life that it has not sent', () 
       },
       { withinMs: 30_000, everyMs: 250 },
     );
-  }, 60_000);
+  }, 120_000);
 
   it('has nobody’s session closed, replaced or opened a second time', async () => {
     const events = await eventsIn(cluster.redis);

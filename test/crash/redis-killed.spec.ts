@@ -256,7 +256,7 @@ describe('a cluster whose Redis is killed', () => {
     // A cap counts at once: nothing was lost by which it goes.
     for (const gateway of [0, 1])
       expect((await check(viewer('anna-3', 0, 'a001'), gateway)).status).toBe(403);
-  }, 90_000);
+  }, 180_000);
 
   it('has control go on: with what is due, and with the events that waited', async () => {
     await renewAll();
@@ -267,7 +267,7 @@ describe('a cluster whose Redis is killed', () => {
       expect(written.length).toBeGreaterThan(PLAYING.length);
       expect(written.filter(({ id }) => !ids.has(id))).toEqual([]);
     }, BACK);
-  }, 90_000);
+  }, 180_000);
 
   it('and comes back empty is given back what gateways and others remember, and nobody noticed', async () => {
     const before = await thingsIn(cluster.redis);

@@ -18,7 +18,7 @@ describe('a worker that is killed between its reply and the opening of the sessi
     });
     worker = runProgram('test/support/dying-worker.mjs', [redis.url]);
     await eventually(() => worker.output().includes('ready'), { withinMs: 15_000 });
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     worker?.signal('SIGKILL');
@@ -45,5 +45,5 @@ describe('a worker that is killed between its reply and the opening of the sessi
     const key = (await session()).split('\n').find((line) => line.endsWith(`:${viewer}`))!;
     const [user, state] = (await redis.cli('HMGET', key, 'user', 'state')).split('\n');
     expect([user, state]).toEqual(['portal/anna', 'active']);
-  }, 60_000);
+  }, 120_000);
 });

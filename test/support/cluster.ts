@@ -61,7 +61,7 @@ export async function startCluster(
     whole: async () => {
       for (const gateway of those('gateway')) {
         if (!isAlive(gateway.pid)) continue;
-        await eventually(async () => expect(await gateway.problems()).toEqual([]), { withinMs: 15_000 });
+        await eventually(async () => expect(await gateway.problems()).toEqual([]), { withinMs: 60_000 });
       }
     },
     stop: async () => {

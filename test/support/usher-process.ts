@@ -100,7 +100,7 @@ async function startOnFreePorts(role: UsherRole, config: UsherConfig): Promise<U
   };
   try {
     await eventually(async () => program.hasEnded || (await usher.health('/health/ready')).status === 200, {
-      withinMs: 20_000,
+      withinMs: 60_000,
       everyMs: 25,
     });
     if (program.hasEnded) throw new Error('it ended');

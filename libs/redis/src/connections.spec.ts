@@ -134,7 +134,7 @@ describe('Sentinel', () => {
     blocking.disconnect();
     await client.close();
     await Promise.all([sentinel.stop(), replica.stop(), master.stop()]);
-  }, 90_000);
+  }, 180_000);
 });
 
 describe('TLS', () => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface EventuallyOptions {
-  /** The deadline, ms; generous, since it is only reached by a failing test. Default 10,000. */
+  /** The deadline, ms; generous, since it is only reached by a failing test. Default 30,000. */
   readonly withinMs?: number;
   /** Between two tries, ms. Default 10. */
   readonly everyMs?: number;
@@ -13,7 +13,7 @@ export interface EventuallyOptions {
  */
 export async function eventually<T>(
   probe: () => T | Promise<T>,
-  { withinMs = 10_000, everyMs = 10 }: EventuallyOptions = {},
+  { withinMs = 30_000, everyMs = 10 }: EventuallyOptions = {},
 ): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {

@@ -117,7 +117,7 @@ describe('Webhooks', () => {
       expect(idsOf(one.taken()).filter((id) => id.endsWith(shard))).toEqual(idsOf(events));
     }
     expect((await webhooks.listDeadLetters()).letters).toEqual([]);
-  }, 90_000);
+  }, 180_000);
 
   it('deliver once what is handed over twice', async () => {
     const webhooks = someWebhooks({ name: 'one', url: one.url });
