@@ -30,8 +30,8 @@ local GRANT = { 'state', 'source', 'backend', 'authorizedUntil', 'user', 'name' 
 local USER = { 'user', 'name' }
 -- What says something by its absence: an update takes it away.
 local BLANK = { 'authorizedUntil', 'name' }
--- Entries of a user that are looked through at each open.
-local FEW = 16
+-- Entries of a user that are looked through at each open; of more, and of a channel, some.
+local FEW, SOME = 16, 2
 
 -- On trust, let in without an answer of its own (a known viewer, a public channel, a hold), or answered.
 local UNDECIDED = { known = true, rule = true, hold = true }
@@ -74,6 +74,15 @@ local function wrongType()
   return redis.error_reply('WRONGTYPE a key of ' .. member)
 end
 local function isError(reply) return type(reply) == 'table' and reply.err end
+
+-- Records that expired while nobody swept for an hour leave their entries behind, where others renew the index all the
+-- time for ever. So some are looked at with each that comes, whichever they are: what counts for nothing is soon no more
+-- than what counts.
+local function tidy(key, pick, drop)
+  for _, other in ipairs(redis.call(pick, key, SOME)) do
+    if not redis.call('ZSCORE', aliveKey, other) then redis.call(drop, key, other) end
+  end
+end
 
 local now = clusterTime()
 if not aliveUntil or aliveUntil <= now then return { 'late', '', '' } end
@@ -166,6 +175,7 @@ local life = aliveUntil - now + HOUR
 redis.call('PEXPIRE', sessionKey, string.format('%.0f', life))
 if not stands then
   redis.call('ZADD', channelKey, new.openedAt, member)
+  tidy(channelKey, 'ZRANDMEMBER', 'ZREM')
   -- What is not alive stands nowhere: it was taken out of all indexes at once.
   if aliveBefore or old then enlist(member, new.openedAt)
   else enlistNew(member, new.openedAt, KEYS[7], divided, size) end
@@ -181,6 +191,7 @@ if new.user then
     for _, other in ipairs(redis.call('HKEYS', userKey)) do
       if other ~= member and not redis.call('ZSCORE', aliveKey, other) then redis.call('HDEL', userKey, other) end
     end
+  elseif entries > FEW and not stands then tidy(userKey, 'HRANDFIELD', 'HDEL')
   end
   redis.call('HSET', userKey, member,
     new.openedAt .. '|' .. device .. '|' .. (new.state == 'revoked' and new.state or new.presence) .. '|' .. notCountedUntil)

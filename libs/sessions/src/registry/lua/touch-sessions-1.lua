@@ -1,7 +1,8 @@
 --[[
   Signs of life: pushes alive-until forwards, never back, and never revives what is not listed as alive. A session's
   hash outlives its alive-until by an hour and is renewed here once half of that hour is used up, and the indexes of its
-  user and channel with it, so that a sign of life is mostly one ZADD. Whoever asks again and again is counted: field `checks`, those after the first.
+  user and channel with it, so that a sign of life is mostly one ZADD. Whoever asks again and again is counted: field
+  `checks`, those after the first.
 
   KEYS  1 usher:alive:{07}
   ARGV  1 … alive-until (cluster time, ms), checks since the last sign, member, … (at most 500 of them)
