@@ -43,7 +43,7 @@ describe('FakeAstra', () => {
   });
 
   it('plays what is allowed, and what nobody answers', async () => {
-    await start({ timeoutMs: 100 });
+    await start({ timeoutMs: 1_000 });
     auth.allow({ 'X-Session-Name': 'alice' });
     expect(await astra.play({ channel: 'a' })).toMatchObject({
       allowed: true,
