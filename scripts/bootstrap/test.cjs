@@ -16,6 +16,9 @@ const REPORTERS = [
   `--reporters=${join(root, 'scripts', 'bootstrap', 'closing-line.cjs')}`,
 ];
 
+/** Whole clusters whose parts are killed, hang and come back: minutes of waiting for that, so they run by `--faults`. */
+const FAULTS = ['test/crash/', 'test/faults/'];
+
 /** More files than this have not failed for want of a core. */
 const FEW = 5;
 
@@ -52,7 +55,7 @@ function failedFiles(list) {
 /** Prepares, then types, build and tests; stops at the first that fails. Arguments go to jest. */
 async function test(given) {
   const yes = given.includes('--yes');
-  const forJest = given.filter((argument) => argument !== '--yes');
+  const forJest = filesOf(given);
   await withSteps(async (step) => {
     await prepare({ yes, step });
     await step('types', process.execPath, [
@@ -62,6 +65,14 @@ async function test(given) {
     await step('build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
     await runTests(step, forJest);
   });
+}
+
+/** Whoever names files gets those. */
+function filesOf(given) {
+  const forJest = given.filter((argument) => !['--yes', '--faults'].includes(argument));
+  if (given.includes('--faults')) return [...forJest, ...FAULTS];
+  const isAll = forJest.every((argument) => argument.startsWith('-'));
+  return isAll ? [...forJest, `--testPathIgnorePatterns=/node_modules/|${FAULTS.join('|')}`] : forJest;
 }
 
 module.exports = { JEST, test };
