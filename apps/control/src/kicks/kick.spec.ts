@@ -223,7 +223,7 @@ describe('while sessions are kicked', () => {
     },
   );
 
-  it('it is said of how many their edges cannot be told to cut', async () => {
+  it('says of how many their edges cannot be told to cut', async () => {
     await open('1');
     await open('2', { edge: 'plain' });
     await open('3', { edge: 'plain' });
