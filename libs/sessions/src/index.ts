@@ -33,6 +33,8 @@ export type { EventPage, EventQuery } from './events/event-list.js';
 export { EventReader } from './events/event-reader.js';
 export { EVENT_TYPES } from './events/event-types.js';
 export type { EventType } from './events/event-types.js';
+export { eventsOfEnded, eventsSince } from './events/session-events.js';
+export type { SessionEvents } from './events/session-events.js';
 export { EventWriter } from './events/event-writer.js';
 export type { EventFacts, EventWriterOptions } from './events/event-writer.js';
 export { OwedEvents } from './events/owed-events.js';

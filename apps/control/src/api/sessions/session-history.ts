@@ -1,18 +1,15 @@
 import { z } from 'zod';
 import type { Session } from '#usher/domain';
-import { encodeName, eventsKey, type RedisClient } from '#usher/redis';
+import type { RedisClient } from '#usher/redis';
 import type { Why } from '#usher/decisions';
+import { eventsSince, type LifecycleEvent, type RedisSessionRegistry } from '#usher/sessions';
 import { instantText, timeText } from '../endpoint/fields.js';
-
-/** Events looked through, at most. */
-const LOOK = 2_000;
-const AT_ONCE = 500;
-/** Events are written by Redis' clock, a session's time is its gateway's: so much may be between them, ms. */
-const SLACK = 5_000;
 
 export const historyLine = z.strictObject({
   at: instantText,
-  what: z.string().describe('opened, closed, moved; or answer: what its edge was told.'),
+  what: z
+    .string()
+    .describe('opened, updated, moved, revoked, not-cut, closed …; or answer: what its edge was told.'),
   says: z.string(),
   source: z.string().optional(),
   reason: z.string().optional(),
@@ -23,7 +20,7 @@ export type HistoryLine = z.output<typeof historyLine>;
 export interface History {
   /** The oldest first. */
   readonly lines: readonly HistoryLine[];
-  /** False: there was more than could be looked through. */
+  /** False: there was more than could be looked through, or than is kept. */
   readonly complete: boolean;
 }
 
@@ -42,20 +39,34 @@ const ENDED: Readonly<Record<string, string>> = {
   'denied-on-recheck': 'the backend refused it when it was asked again',
 };
 
-/** What is known of a session: its events, and the answers that its edge got. Rejects as Redis does. */
+/** What is known of a session that lives: its events, and the answers that its edge got. Rejects as Redis does. */
 export async function historyOf(
   redis: RedisClient,
+  registry: Pick<RedisSessionRegistry, 'shardOf'>,
   why: Why,
   session: Session,
-  shard: string,
 ): Promise<History> {
-  const [events, answers] = await Promise.all([eventsOf(redis, session, shard), answersOf(why, session)]);
-  const lines = [...events.lines, ...answers].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
-  return { lines, complete: events.complete };
+  // Before its user was known it was in another one.
+  const shards = new Set([registry.shardOf(session), registry.shardOf({ ...session, user: '' })]);
+  const [{ events, complete }, answers] = await Promise.all([
+    eventsSince(redis, [...shards], session, session.openedAt),
+    answersOf(why, session),
+  ]);
+  return { lines: inOrder([...events.map(lineOf), ...answers]), complete };
 }
 
-async function answersOf(why: Why, session: Session): Promise<HistoryLine[]> {
-  const { edge, sessionId, ip, namespace, user } = session;
+export function inOrder(lines: readonly HistoryLine[]): HistoryLine[] {
+  return [...lines].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+}
+
+/** Whose answers: byte strings. */
+type Asked = Pick<Session, 'edge' | 'sessionId' | 'ip' | 'namespace' | 'user'>;
+
+/** What the edge of a session was told of it, as far as it is remembered. */
+export async function answersOf(
+  why: Why,
+  { edge, sessionId, ip, namespace, user }: Asked,
+): Promise<HistoryLine[]> {
   const found = await Promise.all([why.byAddress(ip), ...(user === '' ? [] : [why.byUser(namespace, user)])]);
   const byId = new Map(found.flatMap(({ answers }) => answers).map((answer) => [answer.id, answer]));
   return [...byId.values()]
@@ -70,46 +81,43 @@ async function answersOf(why: Why, session: Session): Promise<HistoryLine[]> {
     }));
 }
 
-/** From the shard's stream, back to the beginning of the session. */
-async function eventsOf(redis: RedisClient, session: Session, shard: string): Promise<History> {
-  const member = `${encodeName(session.edge)}:${encodeName(session.sessionId)}`;
-  const since = String(Math.max(0, Math.floor(session.openedAt - SLACK)));
-  const lines: HistoryLine[] = [];
-  let to = '+';
-  for (let looked = 0; looked < LOOK; looked += AT_ONCE) {
-    const args = [eventsKey(shard), to, since, 'COUNT', AT_ONCE];
-    const entries = (await redis.call('XREVRANGE', args)) as [string, string[]][];
-    for (const [id, fields] of entries) {
-      to = `(${id}`;
-      const event = readEvent(fields);
-      if (event['session'] === member) lines.push(lineOf(event));
-    }
-    if (entries.length < AT_ONCE) return { lines, complete: true };
-  }
-  return { lines, complete: false };
-}
-
-function readEvent(fields: readonly string[]): Record<string, string> {
-  const event: Record<string, string> = {};
-  for (let i = 0; i + 1 < fields.length; i += 2) event[fields[i]!] = fields[i + 1]!;
-  return event;
-}
-
-function lineOf(event: Record<string, string>): HistoryLine {
-  const what = (event['type'] ?? '').replace('session.', '');
-  const { reason, source } = event;
-  const at = Number(event['at']);
+export function lineOf({ type, time, facts }: LifecycleEvent): HistoryLine {
+  const what = type.replace('session.', '');
+  const { reason, source } = facts;
   return {
-    at: timeText(Number.isFinite(at) ? at : 0),
+    at: time,
     what,
-    says: sentenceOf(what, reason),
+    says: sentenceOf(what, facts),
     ...(source === undefined ? {} : { source }),
     ...(reason === undefined ? {} : { reason }),
   };
 }
 
-function sentenceOf(what: string, reason = ''): string {
-  if (what === 'opened') return BEGAN;
-  if (what === 'moved') return MOVED;
-  return what === 'closed' ? `The session ended: ${ENDED[reason] ?? reason}.` : what;
+function sentenceOf(what: string, { reason = '', ...facts }: LifecycleEvent['facts']): string {
+  switch (what) {
+    case 'opened':
+      return BEGAN;
+    case 'moved':
+      return MOVED;
+    case 'updated':
+      return changeOf(facts);
+    case 'revoked':
+      return `The session may not go on: ${ENDED[reason] ?? reason}.`;
+    case 'not-cut':
+      return `Its edge did not cut the session: ${facts['detail'] ?? ''}`;
+    case 'closed':
+      return `The session ended: ${ENDED[reason] ?? reason}.`;
+    default:
+      return what;
+  }
+}
+
+/** What changed, from what to what. */
+function changeOf(facts: LifecycleEvent['facts']): string {
+  const names = (facts['changed'] ?? '').split(',').filter(Boolean);
+  const changes = names.map((name) => {
+    const before = facts[`${name}Before`];
+    return `${name} ${before === undefined ? '' : `${before} → `}${facts[name] ?? 'none'}`;
+  });
+  return `The session goes on otherwise: ${changes.join(', ')}.`;
 }

@@ -7,6 +7,7 @@ import { Endpoint } from '../endpoint/endpoint.js';
 import { limit, short, wireString } from '../endpoint/fields.js';
 import { REDIS } from '../endpoint/tokens.js';
 import { Problem } from '../problems/problem.js';
+import { endView, readEnded } from './ended-session.js';
 import { Namespaces } from './namespaces.js';
 import { historyLine, historyOf } from './session-history.js';
 import { SESSION_EXAMPLE, sessionView, viewOf } from './session-view.js';
@@ -48,9 +49,12 @@ const page = z.strictObject({
 
 const names = z.strictObject({ edge: short, id: short });
 const one = z.strictObject({
-  session: sessionView,
+  session: sessionView.describe('One that ended: as it was then.'),
+  ended: endView.nullable().describe('null: it lives.'),
   history: z.array(historyLine).describe('The oldest first.'),
-  complete: z.boolean().describe('False: there was more history than could be looked through.'),
+  complete: z
+    .boolean()
+    .describe('False: there was more history than could be looked through, or than is kept.'),
 });
 
 /** Who is watching. */
@@ -97,10 +101,13 @@ export class SessionsController {
   @Get(':edge/:id')
   @Endpoint({
     summary: 'One session, with its history',
+    description:
+      'Where none of this edge and id lives: the last one that ended, as long as its events are kept (about an hour, and 2,000 events of its shard).',
     params: names,
     answer: one,
     example: {
       session: SESSION_EXAMPLE,
+      ended: null,
       history: [
         {
           at: '2026-01-31T18:00:00.000Z',
@@ -116,14 +123,19 @@ export class SessionsController {
     problems: ['not-found', 'redis-away'],
   })
   async read(@Param() { edge, id }: z.output<typeof names>): Promise<z.input<typeof one>> {
-    const session = await this.registry.read({ edge: wireString(edge), sessionId: wireString(id) });
-    if (session === undefined) {
-      throw new Problem('not-found', 'No session of this edge and id lives.', {
-        whatToDo: 'It may have ended: /api/v1/why?edge=…&session=… knows the answers of the last day.',
+    const name = { edge: wireString(edge), sessionId: wireString(id) };
+    const session = await this.registry.read(name);
+    if (session !== undefined) {
+      const { lines, complete } = await historyOf(this.redis, this.registry, this.why, session);
+      return { session: viewOf(session), ended: null, history: [...lines], complete };
+    }
+    const past = await readEnded(this.redis, this.registry, this.why, name);
+    if (past === undefined) {
+      throw new Problem('not-found', 'No session of this edge and id lives, or ended a short while ago.', {
+        whatToDo: 'It may have ended before: /api/v1/why?edge=…&session=… knows the answers of the last day.',
       });
     }
-    const shard = this.registry.shardOf(session);
-    const { lines, complete } = await historyOf(this.redis, this.why, session, shard);
-    return { session: viewOf(session), history: [...lines], complete };
+    const { lines, complete } = past.history;
+    return { session: past.session, ended: past.ended, history: [...lines], complete };
   }
 }

@@ -229,6 +229,51 @@ describe('GET /sessions/{edge}/{id}', () => {
     expect(JSON.stringify(history)).toContain('The session ended: an operator ended it.');
   });
 
+  it('tells of one that ended, with its end, as long as its events are kept', async () => {
+    await open({ user: '', state: 'on-trust', source: 'fail-open' });
+    await open({ user: '100500' });
+    await registry.close({ edge: 'astra-1', sessionId: '1' }, 'closed-by-edge');
+    const { session, ended, history, complete } = await world.get('/sessions/astra-1/1');
+    expect(session).toMatchObject({
+      edge: 'astra-1',
+      session: '1',
+      user: '100500',
+      namespace: 'portal',
+      name: 'Anna',
+      channel: 'a001',
+      address: '192.0.2.7',
+      userAgent: 'VLC/3.0',
+      path: '/play/a001/index.m3u8',
+      state: 'active',
+      source: 'backend',
+    });
+    expect(ended).toMatchObject({ reason: 'closed-by-edge', checks: 1 });
+    expect(ended.lastedMs).toBeGreaterThanOrEqual(60_000);
+    expect(complete).toBe(true);
+    expect((history as { what: string }[]).map(({ what }) => what)).toEqual([
+      'opened',
+      'opened',
+      'moved',
+      'closed',
+    ]);
+    await world.server.cli('FLUSHALL');
+    expect((await world.call('/sessions/astra-1/1')).status).toBe(404);
+  });
+
+  it('tells what changed, and what was before it moved to its user’s shard', async () => {
+    await open({ user: '', state: 'on-trust', source: 'fail-open' });
+    await open({ user: '', state: 'on-trust', source: 'known' });
+    await open({ user: '100500', openedAt: openedAt + 30_000 });
+    const { ended, history } = await world.get('/sessions/astra-1/1');
+    expect(ended).toBeNull();
+    expect((history as { says: string }[]).map(({ says }) => says)).toEqual([
+      'The session began.',
+      'The session goes on otherwise: source fail-open → known.',
+      'The session began.',
+      'The session’s user became known.',
+    ]);
+  });
+
   it('of one that is not there says where else to look', async () => {
     expect(await world.call('/sessions/astra-1/none')).toMatchObject({
       status: 404,
