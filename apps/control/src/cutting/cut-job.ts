@@ -18,7 +18,7 @@ const ATTEMPTS = 1_000_000;
 /** Sessions of a page that are looked up, or told of, side by side. */
 const SIDE_BY_SIDE = 20;
 const NOT_COME_TO = 'its edge is too slow for so many';
-/** An order whose edge has enough to do with others waits so much longer before it is given up, times `giveUpAfter`. */
+/** Who was not come to, because the edge has enough to do or is slow, waits so much longer, times `giveUpAfter`. */
 const PATIENCE_AT_BUSY = 10;
 /** And comes back after this at the latest, times `busyWait`. */
 const LONGEST_BUSY = 8;
@@ -125,7 +125,7 @@ export class CutJob {
     const failed: Named[] = [];
     for (const [at, session] of sessions.entries()) {
       const result = results[at];
-      const outcome = outcomeOf(result, wait <= 0);
+      const outcome = outcomeOf(result, result === undefined ? this.#isLost(order) : wait <= 0);
       if (outcome !== undefined) ended.push([{ ...session, edge }, outcome]);
       else if (result === undefined) untried.push(session);
       else failed.push(session);
@@ -135,7 +135,10 @@ export class CutJob {
     const rest = [...untried, ...failed, ...untold];
     if (rest.length === 0) return;
     if (rest.length < sessions.length) await update({ ...order, sessions: rest });
-    throw new NotYetError(detailOf(results), wait > 0 ? wait : this.#timing.firstWait);
+    // An edge that gets on is gone on with at once.
+    const { busyWait, firstWait } = this.#timing;
+    const isGettingOn = untried.length > 0 && ended.length > 0;
+    throw new NotYetError(detailOf(results), isGettingOn ? busyWait : wait > 0 ? wait : firstWait);
   }
 
   /** What became of each; undefined: it was not come to. */
@@ -158,9 +161,8 @@ export class CutJob {
   }
 
   #busy(order: CutOrder, failures: number): Results {
-    const { busyWait, giveUpAfter } = this.#timing;
-    if (this.#left(order) > giveUpAfter * (1 - PATIENCE_AT_BUSY)) {
-      const wait = busyWait * Math.min(failures + 1, LONGEST_BUSY);
+    if (!this.#isLost(order)) {
+      const wait = this.#timing.busyWait * Math.min(failures + 1, LONGEST_BUSY);
       throw new NotYetError('its edge has enough to do', this.#about(wait));
     }
     const detail = 'its edge had enough to do all the time';
@@ -210,6 +212,12 @@ export class CutJob {
     const { giveUpAfter, firstWait } = this.#timing;
     const left = this.#left(order);
     return left <= 0 ? 0 : Math.min(left, this.#about(Math.max(firstWait, giveUpAfter - left)));
+  }
+
+  /** It has waited for an edge that had enough to do, or was too slow, for as long as it may. */
+  #isLost(order: CutOrder): boolean {
+    const { giveUpAfter } = this.#timing;
+    return this.#left(order) <= giveUpAfter * (1 - PATIENCE_AT_BUSY);
   }
 
   #left({ requestedAt }: CutOrder): number {
