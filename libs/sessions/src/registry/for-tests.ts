@@ -70,20 +70,20 @@ export async function audit(redis: RedisClient, keys: readonly string[]): Promis
 
 /** An index of a user or a channel ends, and not before a record that it names. */
 async function livesOf(redis: RedisClient, keys: readonly string[]): Promise<string[]> {
-  const lifeOf = async (key: string): Promise<number> => Number(await redis.call('PTTL', [key]));
+  const endOf = async (key: string): Promise<number> => Number(await redis.call('PEXPIRETIME', [key]));
   const found: string[] = [];
   for (const key of keys) {
     const [, kind = '', tag = ''] = key.split(':');
-    if ((kind === 'user' || kind === 'channel') && (await lifeOf(key)) < 0) found.push(`${key}: has no end`);
+    if ((kind === 'user' || kind === 'channel') && (await endOf(key)) < 0) found.push(`${key}: has no end`);
     if (kind !== 'session') continue;
     const [user, channel] = (await redis.call('HMGET', [key, 'user', 'channel'])) as (string | null)[];
-    const life = await lifeOf(key);
+    const end = await endOf(key);
     const indexes = [
       `usher:channel:${tag}:${channel}`,
       ...(user === null ? [] : [`usher:user:${tag}:${user}`]),
     ];
     for (const index of indexes) {
-      if ((await lifeOf(index)) < life) found.push(`${index}: ends before ${key}`);
+      if ((await endOf(index)) < end) found.push(`${index}: ends before ${key}`);
     }
   }
   return found;
