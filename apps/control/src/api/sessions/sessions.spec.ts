@@ -264,7 +264,7 @@ describe('GET /sessions/{edge}/{id}', () => {
     await open({ user: '', state: 'on-trust', source: 'fail-open' });
     await open({ user: '', state: 'on-trust', source: 'known' });
     // Of two shards' events in one millisecond nobody knows which was first.
-    for (const then = Date.now(); Date.now() <= then; );
+    for (const then = Date.now(); Date.now() <= then;);
     await open({ user: '100500', openedAt: openedAt + 30_000 });
     const { ended, history } = await world.get('/sessions/astra-1/1');
     expect(ended).toBeNull();
