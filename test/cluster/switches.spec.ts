@@ -135,7 +135,8 @@ describe('a switch', () => {
   });
 
   it('is given back to a Redis that comes empty, to processes that start then too', async () => {
-    await switches.set({ ...byHand, mode: 'closed' });
+    // The test before restarted it.
+    await eventually(() => switches.set({ ...byHand, mode: 'closed' }));
     await eventually(isSwitched, TOLD);
     await cluster.redis.kill();
     switches.stop();

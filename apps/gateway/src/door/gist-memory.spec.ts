@@ -174,7 +174,7 @@ describe('requests of one viewer on one channel', () => {
   });
 
   it('are asked about when what they go on with is over, and live on while they are asked', async () => {
-    visit = visits.note('v', { query: 'token=abc' }, 120_000);
+    visit = visits.note('v', { query: 'token=abc' }, 30_000);
     await ask();
     clock.advance(29_000);
     expect(await ask()).toMatch(/^cache/);

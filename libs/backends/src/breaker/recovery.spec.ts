@@ -107,7 +107,7 @@ describe('a half-open breaker', () => {
   });
 
   it('asks again when a probe came back busy', async () => {
-    const [gateway, worker] = await halfOpen({}, 120_000);
+    const [gateway, worker] = await halfOpen({}, 60_000);
     worker!.backend.answer = () => busy(worker!.backend.name);
     await probe(worker!, await takeLease(gateway!));
     await takeLease(gateway!);

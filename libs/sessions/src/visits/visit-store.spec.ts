@@ -22,7 +22,7 @@ describe('what a viewer showed', () => {
     new VisitStore(redis, createSealer([secret]));
 
   it('is found by other gateways, the newest only', async () => {
-    await storeOf().keep('v1', { query: 'token=old' }, 120_000);
+    await storeOf().keep('v1', { query: 'token=old' }, 60_000);
     await storeOf().keep('v1', SHOWN, 60_000);
     expect(await storeOf().find('v1')).toEqual(SHOWN);
     expect(await storeOf().find('v2')).toBeUndefined();
