@@ -3,9 +3,11 @@ import { parseArgs } from 'node:util';
 import { FULL, QUICK, type Effort, type Figures } from './figure.js';
 import { busRoundTrips } from './figures/bus-round-trips.js';
 import { cachedCheck } from './figures/cached-check.js';
+import { forwardCheck } from './figures/forward-check.js';
 import { kickLatency } from './figures/kick-latency.js';
 import { memory } from './figures/memory.js';
 import { opensWithLimit } from './figures/opens-with-limit.js';
+import { parseCost } from './figures/parse-cost.js';
 import { recheck } from './figures/recheck.js';
 import { recheckOutage } from './figures/recheck-outage.js';
 import { recheckOutageVirtual } from './figures/recheck-outage-virtual.js';
@@ -20,6 +22,7 @@ import { rounded, table, writeResults } from './report.js';
 
 const PARTS: Readonly<Record<string, (effort: Effort) => Promise<Figures>>> = {
   cachedCheck,
+  forwardCheck,
   uncachedCheck,
   busRoundTrips,
   memory,
@@ -31,6 +34,7 @@ const PARTS: Readonly<Record<string, (effort: Effort) => Promise<Figures>>> = {
   recheckOutage,
   recheckOutageVirtual,
   rules,
+  parseCost,
   startToFirstAnswer,
 };
 /** Only where they are asked for: it takes as long as several others, and says whether something holds, not how fast it is. */

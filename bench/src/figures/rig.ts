@@ -3,7 +3,7 @@ import type { LoadJob, LoadReport } from '../load/load-job.js';
 import { startGenerator, type Generator } from '../processes/generator.js';
 import { startTrivialBackend } from '../processes/http-server.js';
 import { startRedis, type RedisServer } from '../processes/redis.js';
-import { startUsher, type UsherProcess } from '../processes/usher.js';
+import { startUsher, type UsherOptions, type UsherProcess } from '../processes/usher.js';
 
 /** A gateway at work, with all that it needs. */
 export interface Rig {
@@ -12,11 +12,15 @@ export interface Rig {
   stop(): Promise<void>;
 }
 
-/** With no worker the gateway asks the backend itself. */
-export async function startRig({ workers }: { readonly workers: 0 | 1 }): Promise<Rig> {
+export interface RigOptions extends Pick<UsherOptions, 'edges'> {
+  /** With no worker the gateway asks the backend itself. */
+  readonly workers: 0 | 1;
+}
+
+export async function startRig({ workers, edges }: RigOptions): Promise<Rig> {
   const redis = await startRedis();
   const backend = await startTrivialBackend();
-  const options = { redisUrl: redis.url, backendPort: backend.port };
+  const options = { redisUrl: redis.url, backendPort: backend.port, edges };
   const worker = workers === 1 ? await startUsher('worker', options) : undefined;
   const gateway = await startUsher('gateway', options);
   while (workers === 1 && (await gateway.problems()).length > 0) await delay(100);
@@ -49,15 +53,15 @@ export interface RungReport extends LoadReport {
 /** With less of it on the rung that was meant, another thing was measured. */
 const MEASURES_IT = 0.5;
 
-/** Runs a job against a gateway. Rejects when it was mostly other rungs than these that answered. */
+/** Runs a job against a gateway, or at a port in front of it. Rejects when it was mostly other rungs than these that answered. */
 export async function runOnRung(
   generator: Generator,
   gateway: UsherProcess,
   rungs: readonly string[],
-  job: Omit<LoadJob, 'port'>,
+  job: Omit<LoadJob, 'port'> & Partial<Pick<LoadJob, 'port'>>,
 ): Promise<RungReport> {
   const before = await gateway.answersBySource();
-  const report = await generator.run({ ...job, port: gateway.port });
+  const report = await generator.run({ port: gateway.port, ...job });
   const after = await gateway.answersBySource();
   const gained = [...after].map(([name, count]) => [name, count - (before.get(name) ?? 0)] as const);
   const sum = (counts: typeof gained): number => counts.reduce((total, [, count]) => total + count, 0);

@@ -8,6 +8,8 @@ export interface LoadJob {
   /** Numbers of the viewers: from `first`, `count` of them in turn, over and over. */
   readonly first: number;
   readonly count: number;
+  /** Who asks: an edge at a gateway (by default), or the viewers themselves at a proxy. */
+  readonly asker?: 'edge' | 'viewer';
   readonly loop: ClosedLoop | OpenLoop;
 }
 

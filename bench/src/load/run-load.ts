@@ -5,7 +5,7 @@ import type { LoadJob, LoadReport } from './load-job.js';
 import { closedLoop } from './closed-loop.js';
 import { openLoop } from './open-loop.js';
 import type { Run } from './run.js';
-import { checkOf } from './viewers.js';
+import { checkOf, viewerRequest } from './viewers.js';
 
 /** More viewers than this are written as they ask, fewer in advance. */
 const PREPARED = 20_000;
@@ -79,9 +79,10 @@ export async function runLoad(job: LoadJob): Promise<LoadReport> {
   };
 }
 
-function checks({ first, count }: LoadJob): (index: number) => Buffer | string {
-  if (count > PREPARED) return (index) => checkOf(first + (index % count));
-  const prepared = Array.from({ length: count }, (_, i) => Buffer.from(checkOf(first + i), 'latin1'));
+function checks({ first, count, asker }: LoadJob): (index: number) => Buffer | string {
+  const requestOf = asker === 'viewer' ? viewerRequest : checkOf;
+  if (count > PREPARED) return (index) => requestOf(first + (index % count));
+  const prepared = Array.from({ length: count }, (_, i) => Buffer.from(requestOf(first + i), 'latin1'));
   return (index) => prepared[index % count]!;
 }
 

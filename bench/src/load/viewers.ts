@@ -22,3 +22,13 @@ export function checkOf(viewer: number): string {
     `\r\n`
   );
 }
+
+/** The request that the same viewer's player makes itself. */
+export function viewerRequest(viewer: number): string {
+  return (
+    `GET /live/ch${viewer % CHANNELS}/index.m3u8?token=${tokenOf(viewer)} HTTP/1.1\r\n` +
+    `Host: live.example.com\r\n` +
+    `User-Agent: VLC/3.0.20 LibVLC/3.0.20\r\n` +
+    `\r\n`
+  );
+}

@@ -16,7 +16,8 @@ const READY_WITHIN = 20_000;
 export interface UsherOptions {
   readonly redisUrl: string;
   readonly backendPort: number;
-  /** Further settings of the backend, and of control. */
+  /** Further edges, and further settings of the backend, and of control. */
+  readonly edges?: Readonly<Record<string, unknown>>;
   readonly backend?: Readonly<Record<string, unknown>>;
   readonly control?: Readonly<Record<string, unknown>>;
 }
@@ -78,7 +79,7 @@ export async function startUsher(
 
 /** A configuration file; JSON is YAML too. */
 export function configuration(
-  { redisUrl, backendPort, backend, control }: Partial<UsherOptions>,
+  { redisUrl, backendPort, edges, backend, control }: Partial<UsherOptions>,
   data: string,
   port: number,
   healthPort: number,
@@ -92,7 +93,7 @@ export function configuration(
     health: { gateway: health, worker: health, control: health },
     control: { listen: '127.0.0.1:0', ...control },
     log: { level: 'warn', format: 'json' },
-    edges: Object.fromEntries(EDGES.map((edge) => [edge, {}])),
+    edges: { ...Object.fromEntries(EDGES.map((edge) => [edge, {}])), ...edges },
     // The figures are about Usher: the backend shall not be what bounds them.
     backends: {
       portal: { type: 'http', url: `http://127.0.0.1:${backendPort}/check`, maxCalls: 1000, ...backend },
