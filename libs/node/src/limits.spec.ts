@@ -171,8 +171,8 @@ describe('who is evicted', () => {
       time: { lasts: 60_000 },
     });
     expect(limits.counts.enforce.evicted).toBe(1);
-    const evicted = await registry.read({ edge: 'astra-1', sessionId: '1' });
-    expect(evicted?.state).toBe('revoked');
+    const evicted = (): Promise<Session | undefined> => registry.read({ edge: 'astra-1', sessionId: '1' });
+    await eventually(async () => expect((await evicted())?.state).toBe('revoked'));
     // It may be playing still, and counts no more.
     expect(await limits.admit({ ...box, sessionId: '4' })).toBe('admitted');
     expect(limits.counts.enforce.evicted).toBe(1);
