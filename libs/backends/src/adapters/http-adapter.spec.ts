@@ -315,7 +315,8 @@ describe('the answer', () => {
     ];
     for (const bytes of troubles) {
       portal.answering = () => bytes;
-      expect(JSON.stringify(await ask())).not.toContain('123');
+      // Not by its digits: ports and times may have them.
+      expect(JSON.stringify(await ask())).not.toContain('token');
     }
   });
 });
