@@ -79,7 +79,7 @@ export function networkOf(ip: string): string {
   return `${groups.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
 }
 
-/** The value of a query parameter, undecoded, or undefined: the first one counts, as in PHP's last… see callers. */
+/** The value of a query parameter, undecoded, or undefined: of several the first one counts. */
 export function queryParameter(query: string, name: string): string | undefined {
   let start = 0;
   while (start <= query.length) {
