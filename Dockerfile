@@ -19,5 +19,5 @@ RUN install -d -o node -g node -m 0700 /data
 VOLUME /data
 USER node
 EXPOSE 1064 9064 9065 9066 9067
-ENTRYPOINT ["node", "dist/apps/usher/src/main.js"]
+ENTRYPOINT ["node", "dist/usher/main.js"]
 CMD ["start"]

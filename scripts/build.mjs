@@ -1,11 +1,12 @@
 /**
  * Compiles apps/, libs/ and the folders named on the command line with swc into dist/, copies the Lua scripts, and
- * skips what is current.
+ * skips what is current. Then bundles the program (see bundle.mjs).
  */
 import { mkdir, readdir, readFile, copyFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import swc from '@swc/core';
+import { bundleProgram } from './bundle.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const out = join(root, 'dist');
@@ -72,7 +73,15 @@ for (const top of tops) {
     if (error.code !== 'ENOENT') throw error;
   }
 }
+let changed = 0;
+for (const target of wanted) {
+  if (target.startsWith(join(out, 'bench'))) continue;
+  changed = Math.max(changed, (await stat(target)).mtimeMs);
+}
+const isBundled = await bundleProgram({ root, changed });
 const version = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')).version;
 console.log(
-  built === 0 ? `usher ${version}: the build is current` : `usher ${version}: built ${built} files`,
+  built === 0 && !isBundled
+    ? `usher ${version}: the build is current`
+    : `usher ${version}: built ${built} files, and the program of them`,
 );

@@ -16,7 +16,7 @@ async function start(given) {
   await withSteps(async (step) => {
     await prepare({ yes: given.includes('--yes'), step });
     await step('build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
-    const main = join(root, 'dist', 'apps', 'usher', 'src', 'main.js');
+    const main = join(root, 'dist', 'usher', 'main.js');
     process.argv = [process.execPath, main, ...usherArguments(given)];
     await import(pathToFileURL(main).href);
   });

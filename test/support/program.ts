@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 
-const MAIN = resolve('dist/apps/usher/src/main.js');
+const MAIN = resolve('dist/usher/main.js');
 
 /** A real `usher` of this test alone. */
 export interface Program {

@@ -8,7 +8,7 @@ import { startNode, type Child } from './children.js';
 import { freePort } from './free-port.js';
 
 /** From dist/bench/src/processes/. */
-export const USHER_MAIN = new URL('../../../apps/usher/src/main.js', import.meta.url);
+export const USHER_MAIN = new URL('../../../usher/main.js', import.meta.url);
 const PROBE = new URL('probe.js', import.meta.url);
 const READY_WITHIN = 20_000;
 
