@@ -1,17 +1,12 @@
-/** Unit and property tests stand beside the code; whole systems in test/. Real Redis and sockets in both. */
+/**
+ * Unit and property tests stand beside the code; whole systems in test/. Real Redis and sockets in both. They run as they
+ * are built, in plain Node: what one file loaded the next one has, which is most of the work of a short one.
+ */
 export default {
-  testEnvironment: 'node',
-  roots: ['<rootDir>/libs', '<rootDir>/apps', '<rootDir>/bench', '<rootDir>/test'],
-  testMatch: ['**/*.spec.ts'],
-  extensionsToTreatAsEsm: ['.ts'],
-  transform: { '^.+\\.ts$': ['@swc/jest'] },
-  moduleNameMapper: {
-    '^#usher/(.*)$': '<rootDir>/libs/$1/src/index.ts',
-    '^(\\.{1,2}/.*)\\.js$': '$1',
-  },
-  // A deadline for what hangs, no measure: whole clusters start on two cores that others use, too.
-  testTimeout: 120_000,
-  // Modules of the files before stay in memory: a new worker is cheaper than to collect them.
-  workerIdleMemoryLimit: '600MB',
+  runner: ['jest-light-runner', { runtime: 'child_process' }],
+  roots: ['<rootDir>/dist/libs', '<rootDir>/dist/apps', '<rootDir>/dist/bench', '<rootDir>/dist/test'],
+  testMatch: ['**/*.spec.js'],
+  transform: {},
+  setupFilesAfterEnv: ['<rootDir>/scripts/bootstrap/deadlines.mjs'],
   maxWorkers: 2,
 };

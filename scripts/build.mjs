@@ -1,16 +1,18 @@
 /**
- * Compiles apps/, libs/ and the folders named on the command line with swc into dist/, copies the Lua scripts, and
- * skips what is current. Then bundles the program (see bundle.mjs).
+ * Compiles apps/, libs/ and the folders named on the command line with swc into dist/, with their tests where it says
+ * `--specs`, copies the Lua scripts, and skips what is current. Then bundles the program (see bundle.mjs).
  */
 import { mkdir, readdir, readFile, copyFile, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import swc from '@swc/core';
 import { bundleProgram } from './bundle.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const out = join(root, 'dist');
-const tops = ['apps', 'libs', ...process.argv.slice(2)];
+const given = process.argv.slice(2);
+const withSpecs = given.includes('--specs');
+const tops = ['apps', 'libs', ...given.filter((word) => !word.startsWith('--'))];
 const copied = /\.(lua|html|css|svg)$/;
 
 /** Every file below a folder. */
@@ -22,7 +24,8 @@ async function* walk(folder) {
   }
 }
 
-const isSource = (path) => path.endsWith('.ts') && !path.endsWith('.d.ts') && !path.endsWith('.spec.ts');
+const isSpec = (path) => /\.(spec|edge)\.(ts|js)(\.map)?$/.test(path);
+const isSource = (path) => path.endsWith('.ts') && !path.endsWith('.d.ts') && (withSpecs || !isSpec(path));
 
 /** True when the target is younger than its source. */
 async function isCurrent(source, target) {
@@ -65,17 +68,19 @@ for (const top of tops) {
   }
 }
 
-/** A module that was deleted or renamed must not live on in dist/. */
+/** A module that was deleted or renamed must not live on in dist/; tests that were built before may. */
+const isLeft = (path) => !wanted.has(path) && (withSpecs || !isSpec(path));
 for (const top of tops) {
   try {
-    for await (const path of walk(join(out, top))) if (!wanted.has(path)) await rm(path);
+    for await (const path of walk(join(out, top))) if (isLeft(path)) await rm(path);
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
   }
 }
 let changed = 0;
 for (const target of wanted) {
-  if (target.startsWith(join(out, 'bench'))) continue;
+  const [top] = relative(out, target).split(sep);
+  if (!['apps', 'libs'].includes(top) || isSpec(target)) continue;
   changed = Math.max(changed, (await stat(target)).mtimeMs);
 }
 const isBundled = await bundleProgram({ root, changed });

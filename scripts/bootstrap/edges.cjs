@@ -3,8 +3,8 @@
 const { execFileSync } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
-const { JEST } = require('./test.cjs');
-const { prepare, root, withSteps } = require('./prepare.cjs');
+const { BUILD, JEST } = require('./test.cjs');
+const { prepare, withSteps } = require('./prepare.cjs');
 const { installPlan } = require('./redis-server.cjs');
 const { StepError } = require('./run.cjs');
 
@@ -52,10 +52,10 @@ async function edges(given) {
     await prepare({ yes, step });
     if (!(await isReady({ yes, step, mayDoWithout: given.includes('--if-possible') }))) return;
     for (const besides of BESIDES) await installBesides(besides, { yes, step });
-    await step('build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
+    await step('build', process.execPath, BUILD);
     const which = [
       '--testMatch',
-      '**/test/edges/**/*.edge.ts',
+      '**/test/edges/**/*.edge.js',
       '--runInBand',
       ...given.filter((word) => !OURS.includes(word)),
     ];

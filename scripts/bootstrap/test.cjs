@@ -5,11 +5,9 @@ const { tmpdir } = require('node:os');
 const { join, relative } = require('node:path');
 const { prepare, root, withSteps } = require('./prepare.cjs');
 
-const JEST = [
-  '--experimental-vm-modules',
-  '--disable-warning=ExperimentalWarning',
-  join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
-];
+const JEST = [join(root, 'scripts', 'bootstrap', 'jest.cjs')];
+/** Tests run as they are built. */
+const BUILD = [join(root, 'scripts', 'build.mjs'), '--specs', 'bench', 'test'];
 /** After what was given: jest would take names of files for further reporters. */
 const REPORTERS = [
   '--reporters=default',
@@ -62,7 +60,7 @@ async function test(given) {
       join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
       '--noEmit',
     ]);
-    await step('build', process.execPath, [join(root, 'scripts', 'build.mjs')]);
+    await step('build', process.execPath, BUILD);
     await runTests(step, forJest);
   });
 }
@@ -75,4 +73,4 @@ function filesOf(given) {
   return isAll ? [...forJest, `--testPathIgnorePatterns=/node_modules/|${FAULTS.join('|')}`] : forJest;
 }
 
-module.exports = { JEST, test };
+module.exports = { BUILD, JEST, test };

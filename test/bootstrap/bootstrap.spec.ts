@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 
-const scripts = join(import.meta.dirname, '../../scripts');
+const scripts = resolve('scripts');
 const load = createRequire(join(scripts, 'start.cjs'));
 
 interface Packages {

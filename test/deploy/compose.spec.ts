@@ -1,11 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { loadConfig } from '#usher/config';
 import { parse } from 'yaml';
 
-const top = join(import.meta.dirname, '../..');
-const read = (name: string): string => readFileSync(join(top, name), 'utf8');
+const read = (name: string): string => readFileSync(name, 'utf8');
 
 interface Service {
   image?: string;
@@ -69,7 +68,7 @@ describe('docker-compose.yml', () => {
         expect(file).toBe('/etc/usher/usher.yaml');
         expect(secret).toMatch(/^\$\{USHER_SECRET:\?/);
         const { config, warnings } = loadConfig({
-          argv: { config: join(top, 'deploy/usher.yaml') },
+          argv: { config: resolve('deploy/usher.yaml') },
           env,
           cwd,
         });
@@ -84,7 +83,11 @@ describe('docker-compose.yml', () => {
 
   it('has the gateways believe the load balancer, and nobody else, about who asks', () => {
     const { inside } = services.balancer!.networks as Record<string, { ipv4_address: string }>;
-    const { config } = loadConfig({ argv: { config: join(top, 'deploy/usher.yaml') }, env: {}, cwd: top });
+    const { config } = loadConfig({
+      argv: { config: resolve('deploy/usher.yaml') },
+      env: {},
+      cwd: process.cwd(),
+    });
     expect(config.gateway.proxies).toEqual([inside!.ipv4_address]);
   });
 });

@@ -9,7 +9,7 @@ import { withSettings } from './settings-table.js';
 import { shapeOf } from './shape.js';
 import { configSchema } from './schema.js';
 
-const top = (name: string): string => readFileSync(join(import.meta.dirname, '../../..', name), 'utf8');
+const top = (name: string): string => readFileSync(name, 'utf8');
 
 let cwd: string;
 beforeEach(() => {

@@ -1,19 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { transformFileSync } from '@swc/core';
 import { silentLog } from '#usher/domain';
 import type { Log } from '#usher/domain';
 import { eventually } from '#usher/testing';
@@ -21,16 +10,13 @@ import { connectRedis } from './connect-redis.js';
 import { startEmbeddedRedis } from './embedded.js';
 import { findRedisBinary } from './redis-binary.js';
 
-const here = new URL('.', import.meta.url).pathname;
-/** Below the workspace, so that packages are found from there. */
-const built = mkdtempSync(join(here, '../../../node_modules/.usher-embedded-'));
+const EMBEDDED = new URL('embedded.js', import.meta.url).href;
 let dataDir: string;
 
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'usher-data-'));
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
-afterAll(() => rmSync(built, { recursive: true }));
 
 const record = () =>
   JSON.parse(readFileSync(join(dataDir, 'redis/server.json'), 'utf8')) as { pid: number; port: number };
@@ -53,11 +39,10 @@ async function ask(url: string, command: string, ...args: string[]): Promise<unk
 
 /** A process of its own that runs the embedded Redis, as `usher start` does, until it reads a line. */
 async function startProcess(then = ''): Promise<{ usher: ChildProcess; url: string }> {
-  if (!existsSync(join(built, 'embedded.js'))) buildAll();
-  const main = join(built, `main-${Math.random()}.mjs`);
+  const main = join(dataDir, `main-${Math.random()}.mjs`);
   writeFileSync(
     main,
-    `import { startEmbeddedRedis } from ${JSON.stringify(pathToFileURL(join(built, 'embedded.js')).href)};
+    `import { startEmbeddedRedis } from ${JSON.stringify(EMBEDDED)};
      const log = { debug() {}, info() {}, warn() {}, error() {} };
      const redis = await startEmbeddedRedis({ dataDir: ${JSON.stringify(dataDir)}, log });
      process.stdin.once('data', async () => { await redis.stop(); process.exit(0); });
@@ -71,13 +56,6 @@ async function startProcess(then = ''): Promise<{ usher: ChildProcess; url: stri
     usher.once('exit', () => reject(new Error('it ended before it said where its Redis is')));
   });
   return { usher, url };
-}
-
-function buildAll(): void {
-  for (const file of readdirSync(here).filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))) {
-    writeFileSync(join(built, file.replace(/\.ts$/, '.js')), transformFileSync(join(here, file)).code);
-  }
-  writeFileSync(join(built, 'package.json'), '{"type":"module"}');
 }
 
 const ended = (child: ChildProcess) => new Promise((resolve) => child.once('exit', resolve));

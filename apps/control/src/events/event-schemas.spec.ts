@@ -1,12 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EVENT_TYPES } from '#usher/sessions';
 import { EXAMPLES } from './event-examples.js';
 import { deliverySchema, EVENTS, jsonSchemaOf, schemaOf } from './event-schemas.js';
 import { exampleOf, withEvents } from './events-page.js';
 
-const DOCS = fileURLToPath(new URL('../../../../docs', import.meta.url));
+const DOCS = 'docs';
 const types = Object.keys(EVENTS);
 
 describe('the documents of events (node scripts/docs-events.mjs writes them)', () => {
@@ -37,13 +36,12 @@ describe('the documents of events (node scripts/docs-events.mjs writes them)', (
 it('describes every type that code or a script tells, and no other', () => {
   // What TypeScript tells has one of these types, or does not compile.
   expect(types).toEqual([...EVENT_TYPES]);
-  const libs = fileURLToPath(new URL('../../../../libs', import.meta.url));
-  const scripts = readdirSync(libs, { recursive: true, encoding: 'utf8' }).filter((path) =>
+  const scripts = readdirSync('libs', { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.lua'),
   );
   const told = scripts.flatMap((path) =>
     Array.from(
-      readFileSync(join(libs, path), 'utf8').matchAll(/\btell(?:End)?\(kept, '([^']+)'/g),
+      readFileSync(join('libs', path), 'utf8').matchAll(/\btell(?:End)?\(kept, '([^']+)'/g),
       ([, type = '']) => type,
     ),
   );
