@@ -120,7 +120,11 @@ export const gatewaySchema = z.strictObject({
     .describe(
       'A session of an edge that asks once is taken for alive so long after it opened or was listed.',
     ),
-  grace: duration.default(60_000).describe('An answer on trust is kept so long for its own question.'),
+  grace: duration
+    .default(60_000)
+    .describe(
+      'An answer on trust is kept so long for its own question, or up to a tenth less, so that not all ask at once.',
+    ),
 });
 
 export const edgeSchema = z.strictObject({
@@ -131,7 +135,7 @@ export const edgeSchema = z.strictObject({
   ttl: durationOf(5_000)
     .default(180_000)
     .describe(
-      'flussonic, forward: it relies on an answer for so long at most (3 min is the most), and asks again.',
+      'flussonic, forward: it relies on an answer for so long at most (3 min is the most), or up to a tenth less, so that not all ask at once, and asks again.',
     ),
   addresses: z
     .array(network)

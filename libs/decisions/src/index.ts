@@ -2,6 +2,7 @@ export { Asker } from './asking.js';
 export type { Asking } from './asking.js';
 export { cacheBounds } from './cache-bounds.js';
 export type { CheckContext, Settled } from './check-context.js';
+export { sooner } from './jitter.js';
 export { KeptDecisions } from './kept-decisions.js';
 export type { Kept, KeptCounts } from './kept-decisions.js';
 export { KnownMemory } from './known-memory.js';

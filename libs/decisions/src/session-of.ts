@@ -1,28 +1,37 @@
 import { maskedPath } from '#usher/domain';
 import type { AllowAnswer, AskingHabit, Check, Decision, Identity, Session } from '#usher/domain';
+import { sooner } from './jitter.js';
 import type { SessionLife } from './session-life.js';
 import type { TraitsByBackend } from './traits.js';
 
-/** Where an edge asks again by itself, or names no session, and the backend gave no X-AuthDuration, ms. */
+/** Where an edge asks again by itself, or names no session, and the backend gave no X-AuthDuration, ms; of a session up to a tenth less. */
 export const ASKED_AGAIN_AFTER = 180_000;
 
-/** When an allow has to be asked about again: cluster time, ms; 0 = as long as the session lives. */
+/**
+ * Until when an allow holds: cluster time, ms; 0 = as long as the session lives. Where nobody says, `usual` ms on an edge
+ * that asks again.
+ */
 export function authorizedUntil(
   answer: AllowAnswer,
   habit: AskingHabit,
   sessionGiven: boolean,
   now: number,
+  usual = ASKED_AGAIN_AFTER,
 ): number {
   const { authDuration, until } = answer;
-  const at = authDuration === undefined ? askedAgainAt(habit, sessionGiven, now) : now + authDuration * 1000;
+  const at =
+    authDuration === undefined ? askedAgainAt(habit, sessionGiven, now, usual) : now + authDuration * 1000;
   return until === undefined || (at !== 0 && at < until) ? at : until;
 }
 
 /** Where nobody says how long it holds: cluster time, ms; 0 = as long as the session lives. */
-export function askedAgainAt(habit: AskingHabit, sessionGiven: boolean, now: number): number {
+export function askedAgainAt(habit: AskingHabit, sessionGiven: boolean, now: number, usual: number): number {
   // Whose id is derived plays the same session for ever: one that ended cannot be told from one that goes on.
-  return habit === 'once' && sessionGiven ? 0 : now + ASKED_AGAIN_AFTER;
+  return habit === 'once' && sessionGiven ? 0 : now + usual;
 }
+
+/** The usual time of a session: viewers who came together are not asked about together. */
+export const usualTime = ({ fingerprint }: Identity): number => sooner(ASKED_AGAIN_AFTER, fingerprint);
 
 /** The session that a backend's allow opens: the same wherever it is built, in a worker or in a gateway. */
 export function sessionOfAllow(
@@ -42,7 +51,7 @@ export function sessionOfAllow(
     sessionName: answer.sessionName ?? '',
     state: 'active',
     source,
-    authorizedUntil: authorizedUntil(answer, habit, check.sessionGiven, now),
+    authorizedUntil: authorizedUntil(answer, habit, check.sessionGiven, now, usualTime(identity)),
   });
 }
 

@@ -14,9 +14,10 @@ import type {
   SessionRegistry,
 } from '#usher/domain';
 import type { CheckContext, Verdict } from './check-context.js';
+import { sooner } from './jitter.js';
 import type { KnownMemory } from './known-memory.js';
 import type { SessionLife } from './session-life.js';
-import { askedAgainAt, sessionOfAllow, sessionOfDecision } from './session-of.js';
+import { askedAgainAt, authorizedUntil, sessionOfAllow, sessionOfDecision, usualTime } from './session-of.js';
 import type { TraitsByBackend } from './traits.js';
 
 /** What stands in because of us is asked about again soon, ms. */
@@ -109,7 +110,7 @@ export class Verdicts {
     const session: Session = {
       ...opened,
       namespace: RULES_NAMESPACE,
-      authorizedUntil: until || askedAgainAt(habit, check.sessionGiven, now),
+      authorizedUntil: until || askedAgainAt(habit, check.sessionGiven, now, usualTime(identity)),
     };
     const refused = this.refusal(context, session);
     if (refused !== undefined) return refused;
@@ -133,7 +134,8 @@ export class Verdicts {
     const { check, identity, habit } = context;
     const { backends, clock, known, renewals, times } = this.parts;
     const origin = source === 'cache' ? 'backend' : source;
-    const session = sessionOfAllow(check, identity, answer, origin, habit, backends, times, clock.now());
+    const now = clock.now();
+    const session = sessionOfAllow(check, identity, answer, origin, habit, backends, times, now);
     const refused = this.refusal(context, session);
     if (refused !== undefined) return { ...refused, answer };
     const decision: Decision = {
@@ -152,7 +154,8 @@ export class Verdicts {
     const grant = {
       user: session.user,
       sessionName: session.sessionName,
-      authorizedUntil: session.authorizedUntil,
+      // The whole time: that a session is asked about sooner takes nothing from its credential while nobody can be asked.
+      authorizedUntil: authorizedUntil(answer, habit, check.sessionGiven, now),
     };
     if (registers) {
       this.register(session);
@@ -253,7 +256,8 @@ export class Verdicts {
     if (refused !== undefined) return { ...refused, answer };
     const session = this.carry(context, decision) ?? this.open(context, decision);
     const { clock, times } = this.parts;
-    const until = clock.monotonic() + (decision.because === 'us' ? OVERLOAD_KEPT : times.grace);
+    const most = decision.because === 'us' ? OVERLOAD_KEPT : times.grace;
+    const until = clock.monotonic() + sooner(most, context.identity.fingerprint);
     return { decision, answer, until, standIn: true, session };
   }
 

@@ -5,6 +5,7 @@ import type {
   Check,
   HeldFacts,
   Holds,
+  KnownGrant,
   KnownViewers,
   Log,
   Session,
@@ -43,6 +44,7 @@ const allow: AllowAnswer = {
 /** A Redis that is too slow for so many writes of each kind. */
 function settlementWhere(tooSlowFor: number, holds: Holds = NO_HOLDS) {
   const opened: Session[] = [];
+  const grants: KnownGrant[] = [];
   const renewed: string[] = [];
   const said: string[] = [];
   const written: string[] = [];
@@ -61,20 +63,24 @@ function settlementWhere(tooSlowFor: number, holds: Holds = NO_HOLDS) {
   };
   const known: KnownViewers = {
     find: () => Promise.resolve(undefined),
-    remember: (backend) => attempt('remember', `known at ${backend}`),
+    remember: (backend, _viewerKey, _fingerprint, grant) => {
+      grants.push(grant);
+      return attempt('remember', `known at ${backend}`);
+    },
   };
   const note = (_: object, message: string): number => said.push(message);
   const log = { trace: note, debug: note, info: note, warn: note, error: note } as unknown as Log;
+  const clock = new ManualClock();
   const settle = settlement({
     config,
-    clock: new ManualClock(),
+    clock,
     log,
     registry: patientRegistry(registry, [1, 1]),
     known: patientKnownViewers(known, [1, 1]),
     holds,
     renewals: { keep: ({ sessionId }) => void renewed.push(sessionId) },
   });
-  return { settle, written, tried, said, opened, renewed };
+  return { settle, clock, written, tried, said, opened, grants, renewed };
 }
 
 describe('what an allow means', () => {
@@ -119,6 +125,18 @@ describe('what an allow means', () => {
     settle(check, identity, { ...allow, user: 'anna' }, { unguarded: true });
     await eventually(() => written.length === 3);
     expect(written).toContain('session astra-1/42');
+  });
+
+  it('without X-AuthDuration is asked about up to a tenth sooner than its credential counts while nobody can be asked', () => {
+    const { settle, clock, opened, grants } = settlementWhere(0);
+    const shortest = { ...identity, fingerprint: '7'.repeat(26) };
+    settle({ ...check, dialect: 'flussonic' }, shortest, allow);
+    settle({ ...check, dialect: 'flussonic' }, shortest, { ...allow, authDuration: 180 });
+    const [asked, granted] = opened.map(({ authorizedUntil }) => authorizedUntil - clock.now());
+    expect(asked).toBeGreaterThanOrEqual(162_000);
+    expect(asked).toBeLessThan(162_010);
+    expect(granted).toBe(180_000);
+    expect(grants.map(({ authorizedUntil }) => authorizedUntil - clock.now())).toEqual([180_000, 180_000]);
   });
 
   it('renewed in the background is the same session, and no sign of its life', () => {

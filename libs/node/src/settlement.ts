@@ -1,4 +1,11 @@
-import { credentialOf, sessionLife, sessionOfAllow, traitsOf, type BackendTraits } from '#usher/decisions';
+import {
+  authorizedUntil,
+  credentialOf,
+  sessionLife,
+  sessionOfAllow,
+  traitsOf,
+  type BackendTraits,
+} from '#usher/decisions';
 import { DIALECTS } from '#usher/dialects';
 import type {
   BackendAnswer,
@@ -63,8 +70,9 @@ export function settlement({
       ...sessionOfAllow(check, identity, answer, 'backend', habit, traits, life, now),
       ...renews,
     };
-    const { namespace, user, sessionName, authorizedUntil } = session;
-    const grant = { user, sessionName, authorizedUntil };
+    const { namespace, user, sessionName } = session;
+    const until = authorizedUntil(answer, habit, check.sessionGiven, now);
+    const grant = { user, sessionName, authorizedUntil: until };
     const { viewerKey, fingerprint } = identity;
     const failed = (error: unknown): void =>
       log.debug({ error, id: check.id }, 'a session could not be written; its gateway will');

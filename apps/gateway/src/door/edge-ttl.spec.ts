@@ -17,7 +17,11 @@ const answer: AllowAnswer = {
   tookMs: 1,
 };
 
-const settled = (decision: Decision, left?: number, said?: AllowAnswer): Settled => ({
+/** By its fingerprint a viewer is told the whole time, or up to a tenth less. */
+const WHOLE = 'a'.repeat(26);
+const SHORTEST = '7'.repeat(26);
+
+const settled = (decision: Decision, left?: number, said?: AllowAnswer, fingerprint = WHOLE): Settled => ({
   decision,
   ...(said === undefined ? {} : { answer: said }),
   ...(left === undefined
@@ -25,7 +29,7 @@ const settled = (decision: Decision, left?: number, said?: AllowAnswer): Settled
     : {
         kept: {
           name: 'e/1',
-          fingerprint: 'f',
+          fingerprint,
           decision,
           session: undefined,
           standIn: false,
@@ -57,6 +61,21 @@ describe('an edge that asks again is told to', () => {
     for (const given of [settled(allowed, 36_000_000), settled(onTrust, 36_000_000), settled(denied)]) {
       expect(edgeTtl(given, 36_000_000, NOW, hours)).toBe(180);
     }
+  });
+
+  it('up to a tenth sooner than others, unless the decision is over sooner, and the same each time', () => {
+    const after = (decision: Decision, left: number): number | undefined =>
+      edgeTtl(settled(decision, left, undefined, SHORTEST), TTL, NOW, TTLS);
+    expect(after(allowed, Infinity)).toBe(162);
+    expect(after(allowed, Infinity)).toBe(162);
+    expect(after(allowed, 36_000_000)).toBe(162);
+    expect(after(allowed, 171_000)).toBe(171);
+    expect(after(onTrust, 57_000)).toBe(57);
+  });
+
+  it('not sooner than a denial is over: asked before, we would say it once more', () => {
+    expect(edgeTtl(settled(denied, 10_000, undefined, SHORTEST), TTL, NOW, TTLS)).toBe(10);
+    expect(edgeTtl(settled(denied), TTL, NOW, TTLS)).toBe(10);
   });
 
   it('after its own ttl, whatever is configured for others', () => {
