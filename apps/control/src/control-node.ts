@@ -21,6 +21,7 @@ export type ControlNode = Pick<
   | 'canaries'
   | 'refresh'
   | 'news'
+  | 'limits'
   | 'denyViewer'
   | 'sealer'
   | 'bus'

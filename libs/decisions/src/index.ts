@@ -9,9 +9,10 @@ export { KnownMemory } from './known-memory.js';
 export type { RememberedGrant } from './known-memory.js';
 export { Ladder } from './ladder.js';
 export type { LadderParts } from './ladder.js';
-export { Limiting, MAX_CAP } from './limiting.js';
+export { capOfRoute, Limiting, MAX_CAP } from './limiting.js';
 export type { LateContext, LimitingParts } from './limiting.js';
 export { ObserveMode } from './observe-mode.js';
+export { isToHear } from './revoked-lately.js';
 export { compileRoutes } from './routes.js';
 export type { Route, Routed } from './routes.js';
 export { sessionLife } from './session-life.js';
@@ -27,5 +28,5 @@ export type { BackendTraits, Identified, TraitsByBackend, Unidentified } from '.
 export { Why } from './why/why.js';
 export type { WhyFound, WhyOptions, WhyPage, WhyPageQuery } from './why/why.js';
 export type { AnswerGiven, WhyAnswer, WhyRecord } from './why/why-record.js';
-export { RULES_NAMESPACE, Verdicts } from './verdicts.js';
+export { FOR_NEWCOMERS, PROTECTION, RULES_NAMESPACE, Verdicts } from './verdicts.js';
 export type { VerdictParts, VerdictTimes } from './verdicts.js';

@@ -14,6 +14,7 @@ import type { CheckContext, Settled, Verdict } from './check-context.js';
 import { keptName, UNCHECKED, type Kept, type KeptDecisions } from './kept-decisions.js';
 import type { Limiting } from './limiting.js';
 import { publishing } from './publishing.js';
+import { isToHear } from './revoked-lately.js';
 import type { SharedAnswers } from './shared-answers.js';
 import type { SingleFlight } from './single-flight.js';
 import type { StandIn } from './stand-in.js';
@@ -24,10 +25,6 @@ import type { Verdicts } from './verdicts.js';
 
 /** Kept apart from the deadline, so that the answer is on the wire before the edge gives up, ms; an eighth at most. */
 const MARGIN = 25;
-/** An edge may ask again so much later than it was told to, ms. */
-const ASKED_LATE = 15_000;
-/** Who asks about each request hears so long of a denial that came too late for the one it was about, ms. */
-const DENIED_LATE = 15_000;
 
 export interface LadderParts {
   readonly clock: Clock;
@@ -238,20 +235,8 @@ export class Ladder {
     if (found.kind === 'other' || wasRevoked) context.previous = undefined;
     // Its end was not heard of here.
     if (wasRevoked) this.parts.kept.drop(keptName(context.check.edge, context.check.sessionId));
-    return this.isToHear(context, found) ? REVOKED : undefined;
-  }
-
-  /**
-   * Its edge asks only now about a session that was revoked: the hold may be over, and it plays on. Or in such a hurry that
-   * its backend's denials come too late: asked about once more, it would be let in once more.
-   */
-  private isToHear(context: CheckContext, found: FoundSession): boolean {
-    if (found.kind !== 'revoked' && found.kind !== 'none') return false;
-    const { revokedAt = Number.NEGATIVE_INFINITY } = found;
-    const { asksAgainWithin, habit } = context;
-    const since = this.parts.clock.now() - revokedAt;
-    if (asksAgainWithin !== undefined) return since < asksAgainWithin + ASKED_LATE;
-    return habit === 'per-request' && since < DENIED_LATE && this.isHurried(context);
+    const now = this.parts.clock.now();
+    return isToHear(found, context, this.isHurried(context), now) ? REVOKED : undefined;
   }
 
   /** While Redis is away entries stand. */

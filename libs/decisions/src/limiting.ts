@@ -117,8 +117,8 @@ export class Limiting {
   }
 }
 
-/** How many; `headers`: as the answer says. */
-function capOfRoute(
+/** How many devices of a user may watch; `headers`: as the answer says; undefined: any number. */
+export function capOfRoute(
   route: Route,
   backend: BackendConfig | undefined,
   fromHeaders: boolean,

@@ -54,8 +54,9 @@ const OUR_TROUBLE: ReadonlySet<ReasonCode> = new Set<ReasonCode>([
 ]);
 
 /** Why there may be a hold that lets whoever plays play on. */
-const FOR_NEWCOMERS: ReadonlySet<HoldOrigin> = new Set<HoldOrigin>(['eviction', 'protection']);
-const PROTECTION: ReadonlySet<HoldOrigin> = new Set<HoldOrigin>(['protection']);
+export const FOR_NEWCOMERS: ReadonlySet<HoldOrigin> = new Set<HoldOrigin>(['eviction', 'protection']);
+/** What does not count for whoever is spared. */
+export const PROTECTION: ReadonlySet<HoldOrigin> = new Set<HoldOrigin>(['protection']);
 
 /** Whom a hold on a user is looked up by. */
 type Whose = Pick<Session, 'namespace' | 'user' | 'viewerKey'>;

@@ -55,6 +55,7 @@ function world(limits: Record<string, unknown> = {}) {
   const taking = {
     take: (...args: Parameters<DeviceSlots['take']>) =>
       late ? Promise.reject(new Error('late')) : slots.take(...args),
+    look: (...args: Parameters<DeviceSlots['look']>) => slots.look(...args),
   };
   const limits_ = new ClusterLimits({ config, clock, log: silentLog, redis, slots: taking, evict });
   return {

@@ -5,7 +5,7 @@ import { DIALECTS } from '#usher/dialects';
 import { viewerKeyOf } from '#usher/domain';
 import type { Clock, DeviceLimits, Log, Newcomer, Session } from '#usher/domain';
 import type { RedisClient } from '#usher/redis';
-import type { DeviceSlots, SlotGiven, SlotWanted } from '#usher/sessions';
+import type { DeviceSlots, SlotGiven, SlotLook, SlotWanted } from '#usher/sessions';
 import type { Evict } from './limit-evictions.js';
 import { limitedEdge } from './limited-edge.js';
 
@@ -23,7 +23,7 @@ export interface LimitsParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly redis: Pick<RedisClient, 'away'>;
-  readonly slots: Pick<DeviceSlots, 'take'>;
+  readonly slots: Pick<DeviceSlots, 'take' | 'look'>;
   readonly evict: Evict;
 }
 
@@ -63,6 +63,12 @@ export class ClusterLimits implements DeviceLimits {
       void this.#countLater({ ...wanted, how: 'late' });
       return 'admitted';
     }
+  }
+
+  /** What `admit` would come to, and changes nothing. Rejects while Redis is away or late. */
+  async look(newcomer: Newcomer): Promise<SlotLook & { readonly mode: Mode }> {
+    const mode = this.#mode();
+    return { ...(await this.parts.slots.look(this.#wanted(newcomer, mode))), mode };
   }
 
   /** Redis came back empty: nobody is refused until it knows again who watches. */

@@ -58,7 +58,7 @@ export { SwitchTable } from './switches/switch-table.js';
 export type { NewSwitch, SwitchTime } from './switches/switch-table.js';
 export { TimedFollower } from './timed/timed-follower.js';
 export { DeviceSlots } from './limits/device-slots.js';
-export type { DeviceSlotsOptions, SlotGiven, SlotWanted, Surplus } from './limits/device-slots.js';
+export type { DeviceSlotsOptions, SlotGiven, SlotLook, SlotWanted, Surplus } from './limits/device-slots.js';
 export { isComplete, noteLostNodes, settleLines } from './outages/settle-outage.js';
 export type { OpenLoan, SettlementOfOutage } from './outages/settle-outage.js';
 export { outageEvents } from './outages/outage-events.js';

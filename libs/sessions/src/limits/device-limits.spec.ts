@@ -3,7 +3,7 @@ import { connectRedis } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
 import { startRedis } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
-import { LimitWorld, LISTED, SEEN, type Watching } from './for-tests.js';
+import { foreseen, LimitWorld, LISTED, SEEN, type Watching } from './for-tests.js';
 
 /** A gateway tells signs of life, and an edge's list is read, so often, s. */
 const TOLD_EVERY = { seen: 10, listed: 36 };
@@ -57,6 +57,7 @@ class Household {
     const before = this.playing[box];
     if (before !== undefined) this.#left.push({ session: before, at: this.second });
     const came = await this.world.comes({ channel });
+    expect(came.given).toMatchObject(foreseen(came));
     if (came.given.outcome === 'over') this.refused += 1;
     this.playing[box] = came.given.outcome === 'over' ? undefined : came;
     await this.#cut(came.given.surplus?.sessions ?? []);
@@ -103,7 +104,7 @@ class Household {
 
 const way = fc.constantFrom<Way>('seen', 'listed');
 const over = fc.constantFrom('deny-new', 'evict');
-const runs = { numRuns: 12 };
+const runs = { numRuns: 30 };
 
 describe.each<Way>(['seen', 'listed'])('a viewer whose sessions are %s', (how) => {
   it('and who zaps every second for ten minutes is never refused nor cut, with a cap of one', async () => {
@@ -200,6 +201,7 @@ it('known devices are never more than the cap, whoever comes and goes', async ()
             }
           } else {
             const came = await world.comes({ viewerKey, edge });
+            expect(came.given).toMatchObject(foreseen(came));
             for (const { sessionId } of came.given.surplus?.sessions ?? []) {
               const at = playing.findIndex((session) => session.sessionId === sessionId);
               if (at !== -1) await world.leaves(playing.splice(at, 1)[0]!);
@@ -212,6 +214,6 @@ it('known devices are never more than the cap, whoever comes and goes', async ()
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 200 },
   );
 }, 120_000);

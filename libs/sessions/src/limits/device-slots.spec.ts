@@ -2,7 +2,7 @@ import { connectRedis } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
 import { startRedis } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
-import { LimitWorld, LISTED, SEEN, SHARDS } from './for-tests.js';
+import { foreseen, LimitWorld, LISTED, SEEN, SHARDS } from './for-tests.js';
 import { userShardOf } from '../registry/session-names.js';
 
 const MINUTE = 60_000;
@@ -500,6 +500,9 @@ describe('what is kept', () => {
     world.clock.advance(LISTED);
     for (let i = 0; i < 50; i += 1) came.push(await world.comes({ ...phone, channel: `d${i}` }));
     expect(outcomes(came).lastIndexOf('over')).toBeLessThan(520);
+    expect(came.map(({ given: { outcome, watching } }) => ({ outcome, watching }))).toEqual(
+      came.map(foreseen),
+    );
     expect(Number(await redis.call('HLEN', [key!]))).toBeLessThan(510);
   });
 });
@@ -517,4 +520,63 @@ it('somebody who was admitted because Redis was late is counted, and his user lo
     surplus = await world.recount();
   }
   expect(surplus).toMatchObject([{ sessions: [{ sessionId: late.sessionId }] }]);
+});
+
+describe('a look', () => {
+  it('says what would become of a newcomer, and how many devices count', async () => {
+    const world = new LimitWorld(redis, { cap: 2 });
+    const looks = async (changes: object) => world.slots.look(world.wanted(changes));
+    expect(await looks(phone)).toEqual({ outcome: 'admitted', watching: 0 });
+    const came = await world.comes(phone);
+    await world.comes(box);
+    expect(await looks(tablet)).toEqual({ outcome: 'over', watching: 2 });
+    expect(await looks({ ...tablet, over: 'evict' })).toEqual({ outcome: 'evicts', watching: 2 });
+    expect(await looks({ ...phone, channel: 'a002' })).toEqual({ outcome: 'takes-over', watching: 2 });
+    // He has a place already.
+    expect(await world.slots.look(came.wanted)).toEqual({ outcome: 'admitted', watching: 1 });
+    expect(await looks({ ...tablet, user: 'bob' })).toEqual({ outcome: 'admitted', watching: 0 });
+  });
+
+  it('knows a guess that is another box from the player that came back', async () => {
+    const world = new LimitWorld(redis, { cap: 2, device: 'guess' });
+    const looks = async (changes: object) => (await world.slots.look(world.wanted(changes))).outcome;
+    await world.comes(phone);
+    expect(await looks(phone)).toBe('admitted');
+    expect(await looks({ ...phone, channel: 'a002' })).toBe('takes-over');
+    await world.comes(phone);
+    expect(await looks(phone)).toBe('takes-over');
+    expect(await looks(box)).toBe('over');
+  });
+
+  it('knows who is admitted anew though he counted no more, and who is not', async () => {
+    const world = new LimitWorld(redis, { cap: 1 });
+    const first = await world.comes(phone);
+    world.clock.advance(LISTED);
+    await world.comes(box);
+    // Silent for too long, it counts for nothing, and keeps its place.
+    const silent = await world.slots.look(first.wanted);
+    expect(silent).toEqual({ outcome: 'admitted', watching: 1 });
+    expect(await world.slots.take(first.wanted)).toMatchObject({ outcome: 'admitted', watching: 1 });
+    const observed = await world.comes({ ...laptop, mode: 'observe' });
+    expect((await world.slots.look(observed.wanted)).outcome).toBe('over');
+    expect((await world.slots.take(observed.wanted)).outcome).toBe('over');
+  });
+
+  it('changes nothing, though there is something to tidy up', async () => {
+    const world = new LimitWorld(redis, { cap: 1, device: 'guess' });
+    const left = await world.comes({ ...phone, channel: 'a001' });
+    const gone = await world.comes({ ...phone, channel: 'a002' });
+    await world.leaves(gone);
+    // The one that was zapped away shows that it lives: its slot is to be written anew.
+    world.clock.advance(LISTED + 1_000);
+    await world.show(left);
+    const dump = async (): Promise<unknown> => {
+      const keys = (await server.cli('KEYS', 'usher:*')).split('\n').sort();
+      return Promise.all(keys.map(async (key) => [key, (await redis.call('DUMP', [key])) as string]));
+    };
+    const before = await dump();
+    await world.slots.look(world.wanted({ ...tablet, over: 'evict' }));
+    await world.slots.look(world.wanted({ ...phone, channel: 'a003' }));
+    expect(await dump()).toEqual(before);
+  });
 });

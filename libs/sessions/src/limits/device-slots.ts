@@ -7,6 +7,7 @@ import { channelMark, recountKey, slotsKey } from './limit-keys.js';
 import { limitScript } from './limit-script.js';
 
 const ADMIT = limitScript('admit-device-4', 4);
+const LOOK = limitScript('look-devices-2', 2);
 const RECOUNT = limitScript('recount-devices-3', 3);
 
 /** Seconds: what a slot has room for. */
@@ -79,7 +80,15 @@ export interface SlotGiven {
   readonly surplus: Surplus | undefined;
 }
 
-/** The places under users' caps, in Redis. Both methods reject while Redis is away or late. */
+/** What would become of a newcomer. */
+export interface SlotLook {
+  /** `takes-over`: the place of a device of his own, or of one that is probably his. */
+  readonly outcome: 'admitted' | 'takes-over' | 'evicts' | 'over';
+  /** Devices that count now, without his. */
+  readonly watching: number;
+}
+
+/** The places under users' caps, in Redis. All methods reject while Redis is away or late. */
 export class DeviceSlots {
   /** All shards, by their number. */
   readonly shards: readonly string[];
@@ -121,6 +130,17 @@ export class DeviceSlots {
     };
   }
 
+  /** What `take` would come to for a new session. Changes nothing. */
+  async look(wanted: SlotWanted, timeoutMs?: number): Promise<SlotLook> {
+    const { namespace, user, channel, cap, over } = wanted;
+    const shard = userShardOf(namespace, user, this.options.shards);
+    const keys = [aliveKey(shard), slotsKey(shard, namespace, user)];
+    const asked = [memberOf(wanted), deviceMark(wanted), channelMark(channel), cap, over];
+    const reply = await this.redis.run(LOOK, keys, [this.#now(), ...asked, ...this.#lives()], timeoutMs);
+    const [outcome, watching] = reply as [SlotLook['outcome'], number];
+    return { outcome, watching };
+  }
+
   /** Counts the devices of the users of one shard whose time has come. `mode` is the most that is done about it. */
   async recount(shard: string, mode: Surplus['mode']): Promise<Surplus[]> {
     const keys = [aliveKey(shard), eventsKey(shard), recountKey(shard)];
@@ -138,11 +158,11 @@ export class DeviceSlots {
   }
 
   #argsOf(wanted: SlotWanted): RedisArg[] {
-    const { namespace, user, device, viewerKey, channel, canCut, isSeen, grace, seenLife } = wanted;
+    const { namespace, user, channel, canCut, isSeen, grace, seenLife } = wanted;
     return [
       this.#now(),
       memberOf(wanted),
-      `${DEVICE_SIGNS[device]}${device === 'user' ? '' : viewerKey.slice(0, SHORT_KEY)}`,
+      deviceMark(wanted),
       `${canCut ? 'c' : ''}${isSeen ? `s${lifeLetter(seenLife)}` : ''}`,
       Math.min(LONGEST_GRACE, Math.ceil(grace / 1000)),
       channelMark(channel),
@@ -169,6 +189,9 @@ export class DeviceSlots {
     return this.options.eventsKept ?? 10_000;
   }
 }
+
+const deviceMark = ({ device, viewerKey }: SlotWanted): string =>
+  `${DEVICE_SIGNS[device]}${device === 'user' ? '' : viewerKey.slice(0, SHORT_KEY)}`;
 
 /** A for a minute, to Z. Who asks less often than that counts for nothing. */
 function lifeLetter(life = 0): string {

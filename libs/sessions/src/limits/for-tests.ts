@@ -5,7 +5,7 @@ import { aSession } from '../registry/for-tests.js';
 import { RedisSessionRegistry } from '../registry/redis-session-registry.js';
 import { allShards } from '../registry/session-names.js';
 import { touchSessions } from '../registry/touch-sessions.js';
-import { DeviceSlots, type SlotGiven, type SlotWanted, type Surplus } from './device-slots.js';
+import { DeviceSlots, type SlotGiven, type SlotLook, type SlotWanted, type Surplus } from './device-slots.js';
 
 /** What a sign of life gives, ms. */
 const LIFE = 14_400_000;
@@ -19,6 +19,18 @@ export const SEEN = 30_000;
 
 export interface Watching extends Session {
   readonly wanted: SlotWanted;
+}
+
+export interface Came extends Watching {
+  readonly given: SlotGiven;
+  /** What was seen just before. */
+  readonly look: SlotLook;
+}
+
+/** What was seen of it before, in the words of what came: of whoever was not allowed earlier it is the same. */
+export function foreseen({ look }: Came): Pick<SlotGiven, 'outcome' | 'watching'> {
+  const { outcome, watching } = look;
+  return { outcome: outcome === 'takes-over' ? 'admitted' : outcome, watching };
 }
 
 /** Users at the cap, with the real registry, as time goes by where the test says so. */
@@ -41,12 +53,13 @@ export class LimitWorld {
   }
 
   /** Takes a place, and where there is one, opens the session. */
-  async comes(changes: Partial<SlotWanted> = {}): Promise<Watching & { readonly given: SlotGiven }> {
+  async comes(changes: Partial<SlotWanted> = {}): Promise<Came> {
     const wanted = this.wanted(changes);
+    const look = await this.slots.look(wanted);
     const given = await this.slots.take(wanted);
     const session = this.#sessionOf(wanted);
     if (given.outcome !== 'over' || wanted.mode === 'observe') await this.registry.openSession(session);
-    return { ...session, wanted, given };
+    return { ...session, wanted, given, look };
   }
 
   wanted(changes: Partial<SlotWanted> = {}): SlotWanted {

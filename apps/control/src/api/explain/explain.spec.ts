@@ -3,6 +3,8 @@ import { RedisKnownViewers, RedisSessionRegistry } from '#usher/sessions';
 import { identify } from '#usher/decisions';
 import { startFakePortal, eventually, type FakePortal } from '#usher/testing';
 import { aSession, OBSERVER, startApiWorld, type Answer, type ApiWorld } from '../for-tests.js';
+import { readCheck } from './asked-check.js';
+import { explain as walk } from './explain.js';
 import type { Rung } from './rung.js';
 
 let world: ApiWorld;
@@ -11,16 +13,27 @@ let portal: FakePortal;
 beforeAll(async () => {
   portal = await startFakePortal();
   world = await startApiWorld({
-    edges: { 'astra-1': {}, 'alta-1': { dialect: 'alta' } },
+    limits: { mode: 'enforce' },
+    edges: { 'astra-1': {}, 'alta-1': { dialect: 'alta' }, 'flussonic-1': { dialect: 'flussonic' } },
     backends: {
       portal: { type: 'http', url: `${portal.url}/check`, credentialParameter: 'token' },
       billing: { type: 'http', url: `${portal.url}/check`, credential: 'reusable', failMode: 'closed' },
+      capped: {
+        type: 'http',
+        url: `${portal.url}/check`,
+        credential: 'reusable',
+        device: 'mac',
+        maxDevices: 1,
+      },
+      oneshot: { type: 'http', url: `${portal.url}/check`, device: 'mac', maxDevices: 1 },
       third: { type: 'http', url: `${portal.url}/third`, credential: 'reusable' },
     },
     groups: { both: { backends: ['billing', 'third'] } },
     routes: [
       { match: { channel: 'promo' }, access: 'public' },
       { match: { channel: 'billed' }, backend: 'billing' },
+      { match: { channel: 'capped' }, backend: 'capped' },
+      { match: { channel: 'oneshot' }, backend: 'oneshot' },
       { match: { channel: 'grouped' }, group: 'both' },
       { match: { channel: 'watched' }, backend: 'billing', mode: 'observe' },
       { match: { channel: 'a*' }, backend: 'portal' },
@@ -96,6 +109,16 @@ function sessionOf(parts: object = {}) {
 }
 const registry = () =>
   new RedisSessionRegistry(world.redis, world.clock, { shards: world.node.config.redis.shards });
+
+const knownViewers = () =>
+  new RedisKnownViewers(world.redis, { shards: world.node.config.redis.shards, knownFor: 60_000 });
+/** Whom a check names. */
+const identityOf = async (parts: object) => {
+  const read = readCheck({ ask: false, ...CHECK, ...parts }, world.node.config);
+  const given = { node: world.node, registry: registry(), known: knownViewers() };
+  const { check, identity } = (await walk(given, read, false)).context;
+  return { ...identity, edge: check.edge, sessionId: check.sessionId, channel: check.channel };
+};
 
 describe('POST /explain', () => {
   it('of a one-shot token says that it is dead by design, points to why, and asks nobody', async () => {
@@ -173,10 +196,158 @@ describe('POST /explain', () => {
   });
 
   it('a session whose time is up is asked about, and would play on without an answer', async () => {
-    await registry().open(sessionOf({ authorizedUntil: world.clock.now() - 1_000 }));
-    const answer = await explain();
+    const parts = { authorizedUntil: world.clock.now() - 1_000, backend: 'billing' };
+    await registry().open(sessionOf({ ...parts, ...(await identityOf({ channel: 'billed' })) }));
+    const answer = await explain({ channel: 'billed' });
     expect(rung(answer, 'session').says).toMatch(/allowed earlier/);
     expect(rung(answer, 'if it cannot be asked').says).toMatch(/this credential was allowed earlier/);
+  });
+
+  it('a session whose time is up, with a token that is good once, plays on, and nobody is asked', async () => {
+    await registry().open(sessionOf({ authorizedUntil: world.clock.now() - 1_000 }));
+    expect(await explain({ ask: true })).toMatchObject({
+      allow: true,
+      source: 'session',
+      reason: 'session-extended',
+    });
+    expect(portal.requests).toEqual([]);
+  });
+
+  it('a session whose time is up, and whose user has a free pass, plays on, whatever its backend says now', async () => {
+    const parts = { authorizedUntil: world.clock.now() - 1_000, backend: 'billing', namespace: 'billing' };
+    await registry().open(
+      sessionOf({ ...parts, ...(await identityOf({ channel: 'billed' })), user: 'anna' }),
+    );
+    portal.deny();
+    const asked = () => explain({ channel: 'billed', ask: true });
+    expect(await asked()).toMatchObject({ allow: false, source: 'backend' });
+    await world.node.holds.set({
+      kind: 'user',
+      subject: 'billing/anna',
+      effect: 'pass',
+      origin: 'hand',
+      by: 'anna',
+      reason: 'paid',
+      time: { lasts: 60_000 },
+    });
+    expect(await asked()).toMatchObject({ allow: true, source: 'hold', reason: 'held-passed' });
+    await world.node.holds.lift('user', 'billing/anna', 'anna');
+  });
+
+  it('a session that was revoked is none, and to an edge that asks again it is refused', async () => {
+    const session = sessionOf();
+    await registry().open(session);
+    await registry().revoke(session, 'kicked');
+    const answer = await explain();
+    expect(rung(answer, 'session')).toMatchObject({
+      answers: null,
+      says: 'This very session was revoked: it answers nothing, and the backend is asked anew.',
+      because: expect.stringMatching(/^It was revoked at .*, and is being closed\./),
+    });
+    const again = { edge: 'flussonic-1' };
+    const seen = sessionOf(await identityOf(again));
+    await registry().open(seen);
+    await registry().revoke(seen, 'kicked');
+    expect(await explain(again)).toMatchObject({ allow: false, source: 'session', reason: 'held-refused' });
+  });
+
+  it('a protection’s hold does not count for whoever plays, nor behind an address for a known viewer', async () => {
+    const hold = (origin: 'protection' | 'hand') =>
+      world.node.holds.set({
+        kind: 'address',
+        subject: '192.0.2.7',
+        effect: 'refuse',
+        origin,
+        by: 'usher',
+        reason: 'scans',
+        time: { lasts: 60_000 },
+      });
+    await hold('protection');
+    expect(await explain()).toMatchObject({ allow: false, source: 'hold' });
+    await registry().open(sessionOf());
+    const playing = await explain();
+    expect(playing).toMatchObject({ allow: true, source: 'session' });
+    expect(rung(playing, 'hold')).toMatchObject({
+      answers: null,
+      because: 'He plays already, and was let in by his backend.',
+    });
+    await world.server.cli('FLUSHALL');
+    await hold('protection');
+    const grant = { user: '7', sessionName: '7', authorizedUntil: 0 };
+    await knownViewers().remember('portal', sessionOf().viewerKey, 'another', grant);
+    expect(rung(await explain(), 'hold').because).toMatch(/allowed this viewer lately/);
+    await hold('hand');
+    expect(await explain()).toMatchObject({ allow: false, source: 'hold' });
+    await world.node.holds.lift('address', '192.0.2.7', 'anna');
+  });
+
+  describe('a cap on devices', () => {
+    const newcomer = (backend: string) => ({
+      edge: 'flussonic-1',
+      sessionId: 'another',
+      channel: 'a001',
+      namespace: backend,
+      user: 'anna',
+      viewerKey: 'q'.repeat(26),
+      device: 'named' as const,
+      habit: 'again' as const,
+      asksAgainAfter: 180_000,
+      cap: 1,
+      isOpen: false,
+    });
+    /** Another box of hers watches. */
+    const watches = async (backend: string): Promise<void> => {
+      const { edge, sessionId, viewerKey } = newcomer(backend);
+      await world.node.limits.limits.admit(newcomer(backend));
+      const session = { edge, sessionId, viewerKey, namespace: backend, backend, user: 'anna' };
+      await registry().open({ ...sessionOf(session), presence: 'seen', openedAt: world.clock.now() });
+    };
+    const slots = async () => world.server.cli('HGETALL', await world.server.cli('KEYS', 'usher:slots:*'));
+    const capped = { edge: 'flussonic-1', channel: 'capped', query: 'token=s3cret&mac=00:1a', ask: true };
+
+    it('is tried: the next device has room, or is refused, and takes no place', async () => {
+      portal.allow({ 'X-UserId': 'anna' });
+      const alone = await explain(capped);
+      expect(alone).toMatchObject({ allow: true, source: 'backend' });
+      expect(rung(alone, 'limit')).toMatchObject({
+        says: 'There is room for his device.',
+        because: '0 devices of anna count now, the cap is 1.',
+      });
+      expect(rung(alone, 'route').because).toContain('at most 1 device of one user at once');
+      await watches('capped');
+      const before = await slots();
+      const over = await explain(capped);
+      expect(over).toMatchObject({ allow: false, source: 'rule', reason: 'limit-reached' });
+      expect(rung(over, 'limit').because).toBe('1 device of anna counts now, the cap is 1.');
+      expect(await slots()).toEqual(before);
+    });
+
+    it('refuses nobody who was allowed earlier', async () => {
+      portal.allow({ 'X-UserId': 'anna' });
+      await watches('capped');
+      const parts = { authorizedUntil: world.clock.now() - 1_000, backend: 'capped', namespace: 'capped' };
+      await registry().open(sessionOf({ ...parts, ...(await identityOf(capped)), user: 'anna' }));
+      const answer = await explain(capped);
+      expect(answer).toMatchObject({ allow: true, source: 'backend' });
+      expect(rung(answer, 'limit').says).toBe('He was allowed earlier: no cap refuses him.');
+    });
+
+    it('is foreseen where the backend is not asked, for a viewer whose user is known', async () => {
+      const oneshot = { ...capped, channel: 'oneshot' };
+      expect(rung(await explain(oneshot), 'limit').says).toBe(
+        'There is a cap: at most 1 device of one user at once.',
+      );
+      const { viewerKey } = await identityOf(oneshot);
+      const grant = { user: 'anna', sessionName: 'anna', authorizedUntil: 0 };
+      await knownViewers().remember('oneshot', viewerKey, 'another', grant);
+      await watches('oneshot');
+      const answer = await explain(oneshot);
+      expect(answer.allow).toBeNull();
+      expect(rung(answer, 'limit, if oneshot allows')).toMatchObject({
+        answers: null,
+        because: '1 device of anna counts now, the cap is 1.',
+      });
+    });
   });
 
   it('knows known viewers', async () => {

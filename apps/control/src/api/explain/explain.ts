@@ -1,8 +1,11 @@
 import {
   compileRoutes,
+  FOR_NEWCOMERS,
   identify,
   isRunning,
+  isToHear,
   KnownMemory,
+  PROTECTION,
   RULES_NAMESPACE,
   StandIn,
   switchedAnswer,
@@ -16,9 +19,12 @@ import {
 } from '#usher/decisions';
 import {
   readable,
+  type AllowAnswer,
   type BackendAnswer,
   type Decision,
+  type FoundSession,
   type Hold,
+  type HoldOrigin,
   type KnownViewers,
   type RuleChain,
   type Session,
@@ -30,12 +36,13 @@ import { failModeText } from '../cluster/backend-view.js';
 import { timeText } from '../endpoint/fields.js';
 import { askTarget } from './ask-target.js';
 import type { ReadCheck } from './asked-check.js';
+import { DeviceCap } from './device-cap.js';
 import { decides, passes, type Rung } from './rung.js';
 
 export interface ExplainParts {
   readonly node: Pick<
     ControlNode,
-    'config' | 'clock' | 'rules' | 'holds' | 'switches' | 'gates' | 'adapters'
+    'config' | 'clock' | 'rules' | 'holds' | 'switches' | 'gates' | 'adapters' | 'limits'
   >;
   readonly registry: Pick<RedisSessionRegistry, 'find'>;
   readonly known: Pick<KnownViewers, 'find'>;
@@ -68,6 +75,9 @@ class Walk {
   readonly rungs: Rung[] = [];
   readonly #backends: TraitsByBackend;
   readonly #standIn: StandIn;
+  readonly #cap: DeviceCap;
+  /** Asked at most once; undefined: Redis is away. */
+  #found: Promise<FoundSession | undefined> | undefined;
 
   constructor(
     private readonly parts: ExplainParts,
@@ -84,7 +94,9 @@ class Walk {
       habit: read.dialect.habit,
       opensWhenAlone: read.dialect.opensWhenAlone,
       deadline: Infinity,
+      asksAgainWithin: read.dialect.habit === 'again' ? config.edges[read.edge]?.ttl : undefined,
     };
+    this.#cap = new DeviceCap(parts.node);
     const viewers: KnownViewers = {
       find: (backend, viewerKey) => parts.known.find(backend, viewerKey),
       remember: () => Promise.reject(new Error('an explanation remembers nothing')),
@@ -103,7 +115,7 @@ class Walk {
     if (known !== undefined) return known;
     this.#route(route);
     if (route.mode === 'observe' && route.target !== undefined) return this.#observed(route.target, ask);
-    const held = this.#held();
+    const held = await this.#held();
     if (held !== undefined) return held;
     if (route.isGap === true) return this.#standIns(noRoute(), this.context);
     const { target } = route;
@@ -139,7 +151,7 @@ class Walk {
     return undefined;
   }
 
-  #route({ isGap, target, isPublic, mode, backends, failMode, maxDevices }: Route): void {
+  #route({ isGap, target, isPublic, mode, backends, failMode }: Route): void {
     if (isGap === true) {
       this.rungs.push(
         passes(
@@ -152,7 +164,8 @@ class Walk {
     }
     const to = target ?? (isPublic === true ? 'nobody: access is public' : 'nobody: its rules decide');
     const members = backends.length > 1 ? ` (${backends.join(', ')})` : '';
-    const cap = maxDevices === undefined ? '' : `, at most ${maxDevices} devices of one user at once`;
+    const capped = this.parts.node.config.limits.mode === 'off' ? undefined : this.#cap.inWords(this.context);
+    const cap = capped === undefined ? '' : `, ${capped}`;
     const observed =
       mode === 'observe' ? ' Mode observe: the backend’s own answer goes to the edge as it is.' : '';
     this.rungs.push(
@@ -165,18 +178,43 @@ class Walk {
   }
 
   /** Before anybody is asked. */
-  #held(): Verdict | undefined {
-    const { check, identity, credential } = this.context;
-    const { ip, channel, userAgent } = check;
-    const { viewerKey } = identity;
-    const hold = this.parts.node.holds.before({ ip, channel, userAgent, viewerKey, credential });
-    if (hold === undefined) {
+  async #held(): Promise<Verdict | undefined> {
+    const hold = this.#holdBefore();
+    if (hold?.origin !== 'protection') return this.#heldOr(hold);
+    const spared = await this.#spared(hold);
+    if (spared === undefined) return this.#byHold(hold);
+    this.context.spared = true;
+    this.rungs.push(
+      passes('hold', `The protection’s hold on the ${hold.kind} does not count for him.`, spared),
+    );
+    return this.#heldOr(this.#holdBefore(PROTECTION));
+  }
+
+  #heldOr(hold: Hold | undefined): Verdict | undefined {
+    if (hold !== undefined) return this.#byHold(hold);
+    if (this.context.spared !== true)
       this.rungs.push(
         passes('hold', 'Nobody holds this viewer.', 'No hold on his address, channel, player or token.'),
       );
-      return undefined;
-    }
-    return this.#byHold(hold);
+    return undefined;
+  }
+
+  #holdBefore(but?: ReadonlySet<HoldOrigin>): Hold | undefined {
+    const { check, identity, credential } = this.context;
+    const { ip, channel, userAgent } = check;
+    const { viewerKey } = identity;
+    return this.parts.node.holds.before({ ip, channel, userAgent, viewerKey, credential }, but);
+  }
+
+  /** Why a protection's hold does not count for him; undefined: it does. His gateway knows what it allowed; here the registry does. */
+  async #spared({ kind }: Hold): Promise<string | undefined> {
+    const found = await this.#lookUp();
+    if (found?.kind === 'same' && wasAllowed(found.session))
+      return 'He plays already, and was let in by his backend.';
+    const isShared = kind === 'address' || kind === 'network';
+    return isShared && (await this.#standIn.isKnown(this.context))
+      ? 'A backend allowed this viewer lately: behind an address that scans there may be people who pay.'
+      : undefined;
   }
 
   /** What the gateway decides itself. */
@@ -197,14 +235,25 @@ class Walk {
     const { user } = outcome;
     const held = user === undefined ? undefined : this.#heldUser({ namespace: RULES_NAMESPACE, user });
     if (held !== undefined) return held;
+    const capped = await this.#cap.ofRule(this.context, outcome);
+    if (capped !== undefined) this.rungs.push(capped.rung);
+    if (capped?.isOver === true) return OVER;
     const named = user === undefined ? '' : ` and names ${readable(user)}`;
     return this.#say('rule', RULED_IN, `The rule ${outcome.rule} lets in${named}.`);
   }
 
-  /** Once the user is named. */
+  /** Once the user is named. What is for newcomers does not count for whoever was allowed earlier. */
   #heldUser({ namespace, user }: Pick<Session, 'namespace' | 'user'>): Verdict | undefined {
-    const hold = this.parts.node.holds.ofUser(namespace, user, this.context.identity.viewerKey);
+    const { identity, previous } = this.context;
+    const but = previous === undefined ? undefined : FOR_NEWCOMERS;
+    const hold = this.parts.node.holds.ofUser(namespace, user, identity.viewerKey, but);
     return hold?.effect === 'refuse' ? this.#byHold(hold) : undefined;
+  }
+
+  /** A free pass lets play on whoever was allowed earlier, whatever his backend says now. */
+  #passed({ namespace, user }: Pick<Session, 'namespace' | 'user'>): Verdict | undefined {
+    const hold = this.parts.node.holds.ofUser(namespace, user, this.context.identity.viewerKey);
+    return hold?.effect === 'pass' ? this.#byHold(hold) : undefined;
   }
 
   #byHold({ kind, by, reason, until, effect }: Hold): Verdict {
@@ -229,27 +278,29 @@ class Walk {
     this.rungs.push(passes('backend', `${target} is asked, and its answer decides.`, why));
   }
 
-  async #session(): Promise<Verdict | undefined> {
+  #lookUp(): Promise<FoundSession | undefined> {
     const { check, identity } = this.context;
-    const found = await this.parts.registry.find(check, identity.fingerprint).catch(() => undefined);
+    this.#found ??= this.parts.registry.find(check, identity.fingerprint).catch(() => undefined);
+    return this.#found;
+  }
+
+  async #session(): Promise<Verdict | undefined> {
+    const found = await this.#lookUp();
     if (found === undefined) {
       this.rungs.push(
         passes('session', 'This cannot be seen now.', 'Redis is away. What gateways keep stands meanwhile.'),
       );
       return undefined;
     }
-    if (found.kind !== 'same') {
-      const isOther = found.kind === 'other';
-      const says = isOther
-        ? 'Another viewer’s session has this id: it would be closed as replaced.'
-        : 'There is no such session.';
-      const because = isOther
-        ? 'Token, address or channel differ.'
-        : 'Nobody of this id, token, address and channel is watching.';
-      this.rungs.push(passes('session', says, because));
-      return undefined;
+    if (found.kind === 'same') return this.#living(found.session);
+    const { clock } = this.parts.node;
+    // How long it would wait depends on its edge.
+    if (isToHear(found, this.context, false, clock.now())) {
+      const why = `${revokedText(found)} Its edge asks again about its sessions, and is told so.`;
+      return this.#say('session', REVOKED, why);
     }
-    return this.#living(found.session);
+    this.rungs.push(passes('session', ...whatIsThere(found)));
+    return undefined;
   }
 
   #living(session: Session): Verdict | undefined {
@@ -299,14 +350,59 @@ class Walk {
       );
       return this.#standIns(switchedAnswer(target, switched), underSwitch(this.context, switched));
     }
+    const extended = this.#extended();
+    if (extended !== undefined) return extended;
     const asked = this.#breakers(route.backends);
     if (!asked) return this.#standIns(unavailable(target, 'backend', 'backend-suspended'), this.context);
     if (!ask || !this.reusable) {
       this.#notAsked(target);
+      await this.#capForeseen();
       await this.#foreseen(target);
       return undefined;
     }
     return this.#answered(await askTarget(this.parts.node, target, this.context.check));
+  }
+
+  /** The time of this session is up, and its token is good for one question. */
+  #extended(): Verdict | undefined {
+    const { previous, route } = this.context;
+    if (previous === undefined || !route.backends.includes(previous.backend)) return undefined;
+    if (this.#backends.get(previous.backend)?.credential !== 'once') return undefined;
+    return (
+      this.#passed(previous) ??
+      this.#heldUser(previous) ??
+      this.#say('session', EXTENDED, 'Its token is good for one question: nobody is asked, and it plays on.')
+    );
+  }
+
+  /** What his user's cap would say, where it is known who he is. */
+  async #capForeseen(): Promise<void> {
+    const { route, previous, identity } = this.context;
+    const inWords = this.#cap.inWords(this.context);
+    if (inWords === undefined || this.parts.node.config.limits.mode === 'off') return;
+    for (const backend of route.backends) {
+      const known = await this.parts.known.find(backend, identity.viewerKey).catch(() => undefined);
+      const user = previous?.backend === backend ? previous.user : known?.user;
+      const answer: AllowAnswer = {
+        kind: 'allow',
+        backend,
+        reason: 'backend-allowed',
+        status: 200,
+        user,
+        tookMs: 0,
+      };
+      const capped = user === undefined ? undefined : await this.#cap.ofAnswer(this.context, answer);
+      if (capped === undefined) continue;
+      this.rungs.push({ ...capped.rung, rung: `limit, if ${backend} allows`, answers: null });
+      return;
+    }
+    this.rungs.push(
+      passes(
+        'limit',
+        `There is a cap: ${inWords}.`,
+        'Whose devices are to be counted is known when the backend has named its user.',
+      ),
+    );
   }
 
   /** True: some backend is asked. */
@@ -338,7 +434,13 @@ class Walk {
       const namespace = this.#backends.get(answer.backend)?.namespace ?? answer.backend;
       const held = answer.user === undefined ? undefined : this.#heldUser({ namespace, user: answer.user });
       if (held !== undefined) return held;
+      const capped = await this.#cap.ofAnswer(this.context, answer);
+      if (capped !== undefined) this.rungs.push(capped.rung);
+      if (capped?.isOver === true) return OVER;
     }
+    const { previous } = this.context;
+    const passed = answer.kind === 'deny' && previous !== undefined ? this.#passed(previous) : undefined;
+    if (passed !== undefined) return passed;
     const verdict = { allow: answer.kind === 'allow', source: 'backend', reason: answer.reason } as const;
     return this.#say('backend', verdict, howItAnswered(answer));
   }
@@ -370,6 +472,9 @@ class Walk {
 const RULED_IN = { allow: true, source: 'rule', reason: 'rule-allowed' } as const;
 const PUBLIC = { allow: true, source: 'rule', reason: 'public' } as const;
 const KNOWN = { allow: true, source: 'session', reason: 'session-known' } as const;
+const EXTENDED = { allow: true, source: 'session', reason: 'session-extended' } as const;
+const REVOKED = { allow: false, source: 'session', reason: 'held-refused' } as const;
+const OVER = { allow: false, source: 'rule', reason: 'limit-reached' } as const;
 
 /** Said of every token that is good for one question only. */
 export const DEAD_BY_DESIGN =
@@ -378,6 +483,30 @@ export const DEAD_BY_DESIGN =
 function howItAnswered({ backend, status, tookMs }: BackendAnswer): string {
   const said = status === undefined ? '' : ` with ${status}`;
   return `${backend} answered${said} within ${Math.max(1, Math.round(tookMs))} ms.`;
+}
+
+type Missing = Exclude<FoundSession, { readonly kind: 'same' }>;
+
+/** What the registry has in its place, and why that says nothing. */
+function whatIsThere(found: Missing): [says: string, because: string] {
+  if (found.kind === 'other')
+    return [
+      'Another viewer’s session has this id: it would be closed as replaced.',
+      'Token, address or channel differ.',
+    ];
+  if (found.kind === 'none' && found.revokedAt === undefined)
+    return ['There is no such session.', 'Nobody of this id, token, address and channel is watching.'];
+  return [
+    'This very session was revoked: it answers nothing, and the backend is asked anew.',
+    `${revokedText(found)} As long as a hold refuses its viewer, the hold says so.`,
+  ];
+}
+
+function revokedText(found: Missing): string {
+  const at = 'revokedAt' in found && found.revokedAt !== undefined ? ` at ${timeText(found.revokedAt)}` : '';
+  return found.kind === 'none'
+    ? `It was revoked${at}, and is closed.`
+    : `It was revoked${at}, and is being closed.`;
 }
 
 function because({ source, allow }: Decision): string {

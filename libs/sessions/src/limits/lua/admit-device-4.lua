@@ -26,17 +26,14 @@ local isEnforced, how = limit.mode == 'enforce', ARGV[10]
 local new = readSlot(ARGV[2], table.concat({ whole(now), ARGV[3], ARGV[4], 0, ARGV[5], ARGV[6] }, '|'))
 
 local all, beside = slotsOf(slotsKey, now, lives)
-local slots, mine = {}, nil
-for _, slot in ipairs(all) do
-  if slot.member == new.member then mine = slot else slots[#slots + 1] = slot end
-end
-if mine and (mine.device ~= new.device or mine.channel ~= new.channel or has(mine, 'v')) then mine = nil end
--- Whoever would have been refused is no more refused, and counts no more, when asked about again.
-if mine and has(mine, 'o') and how == 'new' then mine = nil end
+local slots, mine = placesOf(all, new, how == 'new')
 if mine and (mine.counts or mine.grace == 0 or has(mine, 'o')) then return { 'admitted', 0, 0, 0 } end
 local isOpen = how ~= 'new' or mine ~= nil
 
-local hasRoom = true
+local devices = devicesOf(slots)
+local watching = #devices
+local hasRoom, stalest = roomAmong(slots, now)
+if stalest then redis.call('HDEL', slotsKey, stalest.member) end
 
 local function lookAgain(at)
   redis.call('ZADD', recountKey, 'LT', whole(at), user)
@@ -66,45 +63,21 @@ local function takePlaceOf(slot)
   lookAgain(slot.mark)
 end
 
-local devices = devicesOf(slots)
-local watching = #devices
-if #slots >= MOST then
-  local stalest
-  for _, slot in ipairs(slots) do
-    if not slot.counts and slot.mark <= now and (not stalest or isStaler(slot, stalest)) then stalest = slot end
-  end
-  hasRoom = stalest ~= nil
-  if stalest then redis.call('HDEL', slotsKey, stalest.member) end
-end
-local own, left
-for _, slot in ipairs(slots) do
-  if slot.counts and slot.device == new.device then
-    if not own or isStaler(slot, own) then own = slot end
-    if slot.channel ~= new.channel and (not left or isStaler(slot, left)) then left = slot end
-  end
-end
-
-if not isGuess(new) then
-  left = nil
-elseif own and not left and watching >= limit.cap then
-  left = own
-end
+local own, left = ownAmong(slots, new, watching, limit.cap)
 if left and hasRoom then takePlaceOf(left) end
-if isOpen or watching < limit.cap or own and (hasRoom or not isGuess(new)) then
+local fate, victims = 'admitted', nil
+if not isOpen then fate, victims = fateOf(new, own, hasRoom, devices, limit) end
+if fate == 'admitted' then
   admit()
   return { 'admitted', 0, 0, watching }
 end
 
-if limit.policy == 'evict' then
-  local surplus = watching + 1 - limit.cap
-  local victims = victimsAmong(devices, surplus, isStaler)
-  if #victims == surplus then
-    admit()
-    local members = putOut(slotsKey, victims, isEnforced, now)
-    if isEnforced then lookAgain(now + EVICTING) end
-    tellReached(kept, new.member, user, now, limit, 'evicted', watching, members)
-    return { 'evicts', 1, isEnforced and holdAfter(slotsKey, beside, now) or 0, watching, unpack(members) }
-  end
+if fate == 'evicts' then
+  admit()
+  local members = putOut(slotsKey, victims, isEnforced, now)
+  if isEnforced then lookAgain(now + EVICTING) end
+  tellReached(kept, new.member, user, now, limit, 'evicted', watching, members)
+  return { 'evicts', 1, isEnforced and holdAfter(slotsKey, beside, now) or 0, watching, unpack(members) }
 end
 
 local isNews = now - (tonumber(beside['#told']) or 0) >= TOLD_EVERY

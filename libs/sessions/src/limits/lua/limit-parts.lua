@@ -37,6 +37,9 @@ local HOLD, LONGEST, REMEMBERED, TOGETHER = 60000, 900000, 600000, 30000
 -- Refusals of one user are told so often.
 local TOLD_EVERY = 60000
 
+-- Nothing is written: for who only looks.
+local isLook = false
+
 local function whole(number) return string.format('%.0f', number) end
 
 -- The given time, for tests; 0: Redis' own.
@@ -67,6 +70,7 @@ local function flag(slot, letter, on)
 end
 
 local function writeSlot(key, slot)
+  if isLook then return end
   local fields = { whole(slot.opened), slot.device, slot.flags, whole(slot.mark), whole(slot.grace / 1000), slot.channel }
   redis.call('HSET', key, slot.member, table.concat(fields, '|'))
 end
@@ -135,7 +139,7 @@ local function slotsOf(key, now, lives)
       if slot and examine(key, slot, now, lives) then slots[#slots + 1] = slot else gone[#gone + 1] = reply[i] end
     end
   end
-  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+  if #gone > 0 and not isLook then redis.call('HDEL', key, unpack(gone)) end
   return slots, beside
 end
 
@@ -189,6 +193,50 @@ local function victimsAmong(devices, count, order)
   local victims = {}
   for i = 1, math.min(count, #cuttable) do victims[i] = cuttable[i] end
   return victims
+end
+
+-- The slots of the others, and its own, if that is still its place. `isNew`: its session was not allowed earlier.
+local function placesOf(all, new, isNew)
+  local slots, mine = {}, nil
+  for _, slot in ipairs(all) do
+    if slot.member == new.member then mine = slot else slots[#slots + 1] = slot end
+  end
+  if mine and (mine.device ~= new.device or mine.channel ~= new.channel or has(mine, 'v')) then mine = nil end
+  -- Whoever would have been refused is no more refused, and counts no more, when asked about again.
+  if mine and has(mine, 'o') and isNew then mine = nil end
+  return slots, mine
+end
+
+-- Whether a user may have a further slot, and the one that goes for it, if one has to.
+local function roomAmong(slots, now)
+  if #slots < MOST then return true end
+  local stalest
+  for _, slot in ipairs(slots) do
+    if not slot.counts and slot.mark <= now and (not stalest or isStaler(slot, stalest)) then stalest = slot end
+  end
+  return stalest ~= nil, stalest
+end
+
+-- Whether the newcomer's device watches already, and for a guess the session that was probably left for it.
+local function ownAmong(slots, new, watching, cap)
+  local own, left
+  for _, slot in ipairs(slots) do
+    if slot.counts and slot.device == new.device then
+      if not own or isStaler(slot, own) then own = slot end
+      if slot.channel ~= new.channel and (not left or isStaler(slot, left)) then left = slot end
+    end
+  end
+  if not isGuess(new) then return own, nil end
+  return own, left or watching >= cap and own or nil
+end
+
+-- What becomes of a newcomer who had no place: 'admitted', 'evicts' and the devices that have to go for it, or 'over'.
+local function fateOf(new, own, hasRoom, devices, limit)
+  if #devices < limit.cap or own and (hasRoom or not isGuess(new)) then return 'admitted' end
+  local surplus = #devices + 1 - limit.cap
+  local victims = limit.policy == 'evict' and victimsAmong(devices, surplus, isStaler) or {}
+  if #victims == surplus then return 'evicts', victims end
+  return 'over'
 end
 
 -- They do not count from now on: because they are evicted, or would be. Returns the members of their sessions.
