@@ -7,6 +7,8 @@ export interface WrittenEvent {
   readonly type: string;
   /** `<edge>:<session id>`; empty where it is about no session. */
   readonly session: string;
+  /** All of its fields. */
+  readonly facts: Readonly<Record<string, string>>;
 }
 
 /** All lifecycle events in a test's Redis, shard by shard in their order. */
@@ -28,10 +30,8 @@ export async function eventsIn(redis: RedisProcess, shards = 16): Promise<Writte
 /** In shard 07 `1753000000123-4` is told as `1753000000123-000004-07`. */
 function eventOf(shard: string, [streamId, fields]: [id: string, fields: string[]]): WrittenEvent {
   const [ms = '', sequence = ''] = streamId.split('-');
-  const valueOf = (name: string): string => {
-    const at = fields.findIndex((text, i) => i % 2 === 0 && text === name);
-    return at < 0 ? '' : fields[at + 1]!;
-  };
+  const facts: Record<string, string> = {};
+  for (let i = 0; i + 1 < fields.length; i += 2) facts[fields[i]!] = fields[i + 1]!;
   const id = `${ms}-${sequence.padStart(6, '0')}-${shard}`;
-  return { id, type: valueOf('type'), session: valueOf('session') };
+  return { id, type: facts['type'] ?? '', session: facts['session'] ?? '', facts };
 }
