@@ -180,6 +180,7 @@ function openDoor({ node, metrics }: GatewayParts, style: ReplyStyle) {
     log,
     redis: node.redis,
     shards: config.redis.shards,
+    bounds: config.why,
     namespaceOf: (backend) => traits.get(backend)?.namespace ?? backend,
   });
   const tellOf = checkEvents(node.events, clock);

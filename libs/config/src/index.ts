@@ -33,6 +33,7 @@ export type {
   EdgeConfig,
   ForwardConfig,
   GatewayConfig,
+  WhyConfig,
   GroupConfig,
   GuardConfig,
   RedisConfig,

@@ -56,6 +56,9 @@ const tlsFields = {
   insecure: z.boolean().default(false).describe('Accept any certificate. Only for tests.'),
 };
 
+/** Answers of one kind, kept for a day. */
+const ofWhy = z.int().min(100).max(1_000_000).default(10_000);
+
 export const redisSchema = z.strictObject({
   url: redisUrl.optional().meta({
     description:
@@ -79,6 +82,30 @@ export const redisSchema = z.strictObject({
     .default(16)
     .describe('Session shards; the same in all processes, never changed while sessions live.'),
   ...tlsFields,
+});
+
+export const whySchema = z.strictObject({
+  denied: ofWhy.describe('Denials by backends: so many in each gateway, and in Redis.'),
+  refused: ofWhy.describe(
+    'Refusals by holds, rules and caps on devices: so many in each gateway, and in Redis.',
+  ),
+  unavailable: ofWhy.describe(
+    'Answers where no decision could be had (stale, known, on trust, refused): so many in each gateway, and in Redis.',
+  ),
+  answers: z
+    .int()
+    .min(100)
+    .max(1_000_000)
+    .default(20_000)
+    .describe(
+      'The last answers of any kind by user and by address, each, in the memory of each gateway; about 1 KB an answer.',
+    ),
+  lists: z
+    .int()
+    .min(100)
+    .max(1_000_000)
+    .default(20_000)
+    .describe('Users and addresses whose last 20 answers of any kind are in Redis; about 7 KB each.'),
 });
 
 export const gatewaySchema = z.strictObject({
@@ -654,6 +681,11 @@ export const configSchema = z.strictObject({
   protection: protectionSchema
     .prefault({})
     .describe('Who shares, scans or guesses is held, before the backend is asked (docs/protection.md).'),
+  why: whySchema
+    .prefault({})
+    .describe(
+      'The record of answers for support: how many are kept, for a day at most; the same in all processes.',
+    ),
   health: z
     .strictObject({
       gateway: address
@@ -759,6 +791,7 @@ export const configSchema = z.strictObject({
 
 export type Config = z.output<typeof configSchema>;
 export type RedisConfig = Config['redis'];
+export type WhyConfig = Config['why'];
 export type GatewayConfig = Config['gateway'];
 export type WebhookConfig = z.output<typeof webhookSchema>;
 export type AdminTokenConfig = z.output<typeof adminTokenSchema>;

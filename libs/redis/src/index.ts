@@ -30,6 +30,7 @@ export {
   userKey,
   whereKey,
   whyAddressKey,
+  whyKindKey,
   whyListsKey,
   whyNotableKey,
   whyUserKey,

@@ -131,7 +131,12 @@ export function whyListsKey(shard: string): string {
   return `usher:why:{${shard}}:lists`;
 }
 
-/** Stream: answers that were not plain allows. */
+/** Stream: answers of one kind that were not plain allows. */
+export function whyKindKey(shard: string, kind: string): string {
+  return `usher:why:{${shard}}:${encodeName(kind)}`;
+}
+
+/** Stream: as the version before wrote them, all kinds in one. */
 export function whyNotableKey(shard: string): string {
   return `usher:why:{${shard}}:notable`;
 }

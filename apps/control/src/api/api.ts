@@ -124,7 +124,14 @@ function readers({ config, clock, log }: ControlNode, redis: RedisClient): Provi
   const { shards } = config.redis;
   const namespaces = new Namespaces(config);
   const registry = new RedisSessionRegistry(redis, clock, { shards });
-  const why = new Why({ clock, log, redis, shards, namespaceOf: (name) => namespaces.ofBackend(name) });
+  const why = new Why({
+    clock,
+    log,
+    redis,
+    shards,
+    bounds: config.why,
+    namespaceOf: (name) => namespaces.ofBackend(name),
+  });
   return [
     { provide: Namespaces, useValue: namespaces },
     { provide: RedisSessionRegistry, useValue: registry },

@@ -39,7 +39,14 @@ const allow = (backend: string, viewerKey = 'box'): Promise<void> =>
   known.remember(backend, viewerKey, 'another', { user: '', sessionName: '', authorizedUntil: 0 });
 
 async function deny(channel = 'a001', backend = 'portal'): Promise<void> {
-  const why = new Why({ clock, log: silentLog, redis, shards: 16, namespaceOf: (name) => name });
+  const why = new Why({
+    clock,
+    log: silentLog,
+    redis,
+    shards: 16,
+    bounds: config.why,
+    namespaceOf: (name) => name,
+  });
   const { ip } = session;
   const check = {
     id: `${channel}-${backend}`,

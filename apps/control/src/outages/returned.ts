@@ -11,7 +11,7 @@ type ReturningNode = Pick<ControlNode, 'config' | 'clock' | 'log' | 'redis' | 'k
  */
 export function returnedTo({ config, clock, log, redis, known }: ReturningNode) {
   const { shards } = config.redis;
-  const why = new Why({ clock, log, redis, shards, namespaceOf: (backend) => backend });
+  const why = new Why({ clock, log, redis, shards, bounds: config.why, namespaceOf: (backend) => backend });
   const together = (backend: string): string[] => {
     const groups = Object.values(config.groups).filter(({ backends }) => backends.includes(backend));
     return [...new Set([backend, ...groups.flatMap(({ backends }) => backends)])];

@@ -1,7 +1,7 @@
 --[[
-  Appends answers that were not plain allows to a shard's stream, bounded in number and time.
+  Appends answers of one kind that were not plain allows to a shard's stream of them, bounded in number and time.
 
-  KEYS[1]  stream: usher:why:{shard}:notable
+  KEYS[1]  stream: usher:why:{shard}:denied, :refused or :unavailable
   ARGV[1]  answers that it holds, about
   ARGV[2]  seconds that an answer is kept
   ARGV[3…] answers, JSON, the oldest first

@@ -2,31 +2,26 @@ import { plainAddress } from '#usher/sessions';
 import type { Check, Decision } from '#usher/domain';
 import { LastAnswers } from './last-answers.js';
 import type { Remembered } from './last-answers.js';
-import { isPlainAllow, whyRecord } from './why-record.js';
-import type { AnswerGiven, WhyRecord } from './why-record.js';
+import { NotableAnswers } from './notable-answers.js';
+import { notableKind, whyRecord } from './why-record.js';
+import type { AnswerGiven, NotableKind, WhyRecord } from './why-record.js';
 
 /** A user or an address keeps so many. */
 export const PER_NAME = 20;
 
-export interface WhyMemoryBounds {
-  /** Answers kept by user and by address, each. */
-  readonly answers: number;
-  /** Answers kept that were not plain allows. */
-  readonly notable: number;
-}
+/** `answers`: those kept by user and by address, each; and of each kind that is no plain allow. */
+export type WhyMemoryBounds = Readonly<Record<'answers' | NotableKind, number>>;
 
 /** What this process remembers of the answers it gave. */
 export class WhyMemory {
   readonly #byUser: LastAnswers;
   readonly #byAddress: LastAnswers;
-  readonly #notable: (Remembered | undefined)[];
-  #next = 0;
+  readonly #notable: NotableAnswers;
 
-  constructor({ answers, notable }: WhyMemoryBounds) {
-    if (!(notable >= 1)) throw new RangeError('why: at least one answer must fit');
+  constructor({ answers, ...notable }: WhyMemoryBounds) {
+    this.#notable = new NotableAnswers(notable);
     this.#byUser = new LastAnswers(PER_NAME, answers);
     this.#byAddress = new LastAnswers(PER_NAME, answers);
-    this.#notable = Array.from({ length: notable });
   }
 
   /**
@@ -35,7 +30,8 @@ export class WhyMemory {
    */
   note(check: Check, given: AnswerGiven, namespace: string, at: number): WhyRecord | undefined {
     const { decision } = given;
-    const plain = isPlainAllow(decision);
+    const kind = notableKind(decision);
+    const plain = kind === undefined;
     const repeated = this.#repeated(check, decision, namespace, plain);
     if (repeated !== undefined) {
       repeated.repeats += 1;
@@ -49,7 +45,7 @@ export class WhyMemory {
     const one = { record, plain, edge, sessionId, channel, user: decision.user, repeats: 0, lastAt: at };
     this.#byAddress.add(plainAddress(check.ip), one);
     if (user !== undefined) this.#byUser.add(user, one);
-    if (!plain) this.#addNotable(one);
+    if (kind !== undefined) this.#notable.add(kind, one);
     return record;
   }
 
@@ -62,24 +58,14 @@ export class WhyMemory {
   }
 
   /** What was not a plain allow, the newest first. */
-  *notable(): Generator<Remembered> {
-    const size = this.#notable.length;
-    for (let i = 1; i <= size; i += 1) {
-      const one = this.#notable[(this.#next - i + size) % size];
-      if (one === undefined) return;
-      yield one;
-    }
+  notable(): Remembered[] {
+    return this.#notable.newestFirst();
   }
 
   #repeated(check: Check, decision: Decision, namespace: string, plain: boolean): Remembered | undefined {
     const here = this.#byAddress.findRepeat(plainAddress(check.ip), check, decision, plain);
     if (here !== undefined || !decision.user) return here;
     return this.#byUser.findRepeat(userName(namespace, decision.user), check, decision, plain);
-  }
-
-  #addNotable(one: Remembered): void {
-    this.#notable[this.#next] = one;
-    this.#next = (this.#next + 1) % this.#notable.length;
   }
 }
 

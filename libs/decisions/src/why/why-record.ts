@@ -55,23 +55,32 @@ export interface AnswerGiven {
   readonly answer?: BackendAnswer;
 }
 
-/** Allowed by somebody who knows: nothing that anybody asks about later. */
-export function isPlainAllow({ allow, source, reason, because }: Decision): boolean {
-  if (!allow || because !== undefined || reason === 'denial-stands') return false;
+/**
+ * What is asked about later, by who spoke. Each kind is bounded by itself, so that a flood of one pushes out no other:
+ * `denied` by a backend; `refused` by Usher itself (a hold, a rule, a cap); `unavailable`: no decision could be had, and
+ * something stood in for one, whether it let in or not.
+ */
+export const NOTABLE_KINDS = ['denied', 'refused', 'unavailable'] as const;
+export type NotableKind = (typeof NOTABLE_KINDS)[number];
+
+/** Undefined: a plain allow, by somebody who knows; nothing that anybody asks about later. */
+export function notableKind({ allow, source, reason, because }: Decision): NotableKind | undefined {
+  if (because !== undefined) return 'unavailable';
   switch (source) {
     case 'hold':
     case 'rule':
+      return allow ? undefined : 'refused';
     case 'cache':
     case 'session':
     case 'backend':
     case 'direct':
-      return true;
+      return allow && reason !== 'denial-stands' ? undefined : 'denied';
     case 'stale':
     case 'known':
     case 'fail-open':
     case 'fail-closed':
     case 'overload':
-      return false;
+      return 'unavailable';
   }
 }
 

@@ -3,6 +3,7 @@ import {
   script,
   shardOf,
   whyAddressKey,
+  whyKindKey,
   whyListsKey,
   whyNotableKey,
   whyUserKey,
@@ -12,7 +13,7 @@ import {
   type StreamPosition,
 } from '#usher/redis';
 import { PER_NAME } from './why-memory.js';
-import { parseRecord, type WhyRecord } from './why-record.js';
+import { NOTABLE_KINDS, parseRecord, type NotableKind, type WhyRecord } from './why-record.js';
 
 const keepAnswers = script(import.meta.url, './keep-answers-1.lua');
 const keepNotable = script(import.meta.url, './keep-notable-1.lua');
@@ -20,6 +21,8 @@ const keepNotable = script(import.meta.url, './keep-notable-1.lua');
 /** Nobody waits for these, ms. */
 const WRITE_TIMEOUT = 500;
 const READ_TIMEOUT = 2_000;
+/** Entries of one stream read at once: there are four in a shard. */
+const AT_ONCE = 25;
 
 /** Whom an answer concerns. Raw wire strings: they name keys. */
 export interface Concerned {
@@ -33,17 +36,17 @@ export interface Concerned {
 export interface Outgoing {
   readonly record: WhyRecord;
   readonly concerned: Concerned;
-  readonly plain: boolean;
+  /** Undefined: a plain allow. */
+  readonly kind: NotableKind | undefined;
 }
 
-export interface WhyStoreBounds {
+/** Of each kind of answer that was no plain allow: how many, in the whole of Redis. */
+export interface WhyStoreBounds extends Readonly<Record<NotableKind, number>> {
   readonly shards: number;
   /** Seconds that answers are kept. */
   readonly ttl: number;
   /** Lists of users and addresses, in the whole of Redis. */
   readonly lists: number;
-  /** Answers that were not plain allows, in the whole of Redis. */
-  readonly notable: number;
 }
 
 export interface NotableSpan {
@@ -76,12 +79,9 @@ export class WhyStore {
   readonly #bounds: WhyStoreBounds;
 
   constructor(redis: RedisClient, bounds: WhyStoreBounds) {
-    if (!(
-      bounds.shards >= 1 &&
-      bounds.ttl >= 1 &&
-      bounds.lists >= bounds.shards &&
-      bounds.notable >= bounds.shards
-    )) {
+    const { shards, ttl, lists } = bounds;
+    const fits = [lists, ...NOTABLE_KINDS.map((kind) => bounds[kind])].every((most) => most >= shards);
+    if (!(shards >= 1 && ttl >= 1 && fits)) {
       throw new RangeError('why: each shard must hold something for some time');
     }
     this.#redis = redis;
@@ -98,9 +98,9 @@ export class WhyStore {
    */
   async write(outgoing: readonly Outgoing[]): Promise<void> {
     const batches = new Map<string, Batch>();
-    for (const { record, concerned, plain } of outgoing) {
+    for (const { record, concerned, kind } of outgoing) {
       const json = JSON.stringify(record);
-      for (const { list, ...batch } of this.#places(concerned, plain)) {
+      for (const { list, ...batch } of this.#places(concerned, kind)) {
         const known = batches.get(batch.key) ?? batch;
         batches.set(batch.key, known);
         if (list !== undefined) known.args.push(list);
@@ -122,10 +122,17 @@ export class WhyStore {
     return this.#list(whyAddressKey(this.#shard(ip), ip));
   }
 
-  /** Not plain allows of all shards, the newest first, read on as far as they are asked for. Times of writing, cluster time, ms. */
+  /**
+   * Not plain allows of all shards and kinds, the newest first, read on as far as they are asked for; those that the version
+   * before wrote, too. Times of writing, cluster time, ms.
+   */
   async *notable(span: NotableSpan): AsyncGenerator<StoredAnswer> {
-    const streams = new Map(this.#shards().map((shard) => [shard, whyNotableKey(shard)]));
-    const entries = newestFirst(this.#redis, { streams, timeout: READ_TIMEOUT, ...span });
+    const streams = new Map<string, string>();
+    for (const shard of this.#shards()) {
+      streams.set(shard, whyNotableKey(shard));
+      for (const kind of NOTABLE_KINDS) streams.set(`${shard}.${kind}`, whyKindKey(shard, kind));
+    }
+    const entries = newestFirst(this.#redis, { streams, timeout: READ_TIMEOUT, atOnce: AT_ONCE, ...span });
     for await (const { fields, position } of entries) yield { record: parseRecord(fields[1]), position };
   }
 
@@ -133,16 +140,16 @@ export class WhyStore {
     return records((await this.#redis.call('LRANGE', [key, 0, -1], READ_TIMEOUT)) as unknown[]);
   }
 
-  #places({ ip, namespace, user }: Concerned, plain: boolean): Place[] {
+  #places({ ip, namespace, user }: Concerned, kind: NotableKind | undefined): Place[] {
     const shard = this.#shard(ip);
     const places = [this.#listPlace(shard, whyAddressKey(shard, ip))];
     if (user !== '') {
       const ofUser = this.#shard(`${namespace}/${user}`);
       places.push(this.#listPlace(ofUser, whyUserKey(ofUser, namespace, user)));
     }
-    if (!plain) {
-      const args = [Math.ceil(this.#bounds.notable / this.#bounds.shards), this.#bounds.ttl];
-      places.push({ script: keepNotable, key: whyNotableKey(shard), args });
+    if (kind !== undefined) {
+      const args = [Math.ceil(this.#bounds[kind] / this.#bounds.shards), this.#bounds.ttl];
+      places.push({ script: keepNotable, key: whyKindKey(shard, kind), args });
     }
     return places;
   }

@@ -1,8 +1,9 @@
+import { configSchema, type WhyConfig } from '#usher/config';
 import { connectRedis } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
 import { silentLog } from '#usher/domain';
 import type { Check, Decision, UnavailableAnswer } from '#usher/domain';
-import { eventually, ManualClock, startRedis, startRedisCluster } from '#usher/testing';
+import { eventually, freePort, ManualClock, startRedis, startRedisCluster } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
 import { Why } from './why.js';
 import type { WhyOptions, WhyPage, WhyPageQuery } from './why.js';
@@ -11,6 +12,8 @@ const DAY = 86_400_000;
 
 let server: RedisProcess;
 let redis: RedisClient;
+/** No Redis is there, and none comes. */
+let nowhere: RedisClient;
 let clock: ManualClock;
 let opened: Why[] = [];
 let count = 0;
@@ -19,9 +22,11 @@ beforeAll(async () => {
   server = await startRedis();
   redis = connectRedis({ url: server.url, timeout: 1_000 });
   await redis.ready();
+  nowhere = connectRedis({ url: `redis://127.0.0.1:${await freePort()}`, timeout: 1_000 });
 });
 afterAll(async () => {
   await redis.close();
+  await nowhere.close();
   await server.stop();
 });
 beforeEach(async () => {
@@ -32,12 +37,16 @@ afterEach(async () => {
   for (const why of opened.splice(0)) await why.close();
 });
 
+const { why: bounds } = configSchema.parse({});
+const bounded = (parts: Partial<WhyConfig>): WhyConfig => ({ ...bounds, ...parts });
+
 function start(options: Partial<WhyOptions> = {}): Why {
   const why = new Why({
     clock,
     log: silentLog,
     redis,
     shards: 4,
+    bounds,
     namespaceOf: (backend) => `ns-${backend}`,
     ...options,
   });
@@ -94,6 +103,14 @@ const onTrust: Decision = {
   backend: 'portal',
   because: 'backend',
 };
+const known: Decision = { ...onTrust, source: 'known', reason: 'known-viewer' };
+const refusedOnOutage: Decision = {
+  ...onTrust,
+  allow: false,
+  source: 'fail-closed',
+  reason: 'refused-unavailable',
+};
+const held: Decision = { allow: false, source: 'hold', reason: 'held-refused' };
 const unreachable: UnavailableAnswer = {
   kind: 'unavailable',
   backend: 'portal',
@@ -249,7 +266,7 @@ describe('Why', () => {
   });
 
   it('has pages, each answer once, and reads no further than it must', async () => {
-    const why = start({ shards: 4, notable: 10_000 });
+    const why = start();
     for (let i = 0; i < 3_000; i += 1)
       why.record(check({ ip: `10.0.${i >> 8}.${i & 255}`, edge: i < 10 ? 'rare' : 'astra-1' }), {
         decision: denied,
@@ -261,7 +278,8 @@ describe('Why', () => {
       );
     const before = await read();
     expect((await page(why, { limit: 20 })).answers).toHaveLength(20);
-    expect((await read()) - before).toBeLessThanOrEqual(5);
+    // Each kind’s stream of each shard, the one of the version before, and one of them once more.
+    expect((await read()) - before).toBeLessThanOrEqual(4 * 4 + 1);
     const seen = new Set<string>();
     let cursor: string | undefined;
     do {
@@ -276,6 +294,70 @@ describe('Why', () => {
     expect((await page(why, { ...rare, cursor: first.cursor })).answers).toHaveLength(10);
   });
 
+  it.each([
+    ['in Redis', () => redis],
+    ['in memory, while Redis is away', () => nowhere],
+  ])('keeps what was decided through a flood of answers that nobody decided, %s', async (_, client) => {
+    const few = { bounds: bounded({ denied: 400, refused: 400, unavailable: 400 }), redis: client() };
+    const why = start(few);
+    const give = (decision: Decision): string => {
+      clock.advance(10);
+      const one = check({ ip: `192.0.2.${count % 250}` });
+      why.record(one, { decision });
+      return one.id;
+    };
+    const before = [denied, held].map(give);
+    // More than wait for Redis at once, too.
+    for (let i = 0; i < 2_000; i += 1) [onTrust, known, refusedOnOutage].map(give);
+    const after = [denied, held].map(give);
+    await why.close();
+    const { answers } = await why.page({ limit: 2_000 });
+    const decided = answers.filter(({ because }) => because === undefined).map(({ id }) => id);
+    expect(decided).toEqual([...before, ...after].reverse());
+    expect(answers.length - decided.length).toBeGreaterThanOrEqual(400);
+    // Trimmed by whole nodes of a shard’s stream, of 100 entries.
+    expect(answers.length - decided.length).toBeLessThanOrEqual(800);
+    expect(answers.map(({ at }) => at)).toEqual(answers.map(({ at }) => at).sort((a, b) => b - a));
+  });
+
+  it('keeps what nobody decided through a flood of denials, and what Usher refused', async () => {
+    const why = start({ bounds: bounded({ denied: 400, refused: 400, unavailable: 400 }) });
+    const others = [check({ ip: '192.0.2.1' }), check({ ip: '192.0.2.2' })];
+    why.record(others[0]!, { decision: onTrust });
+    why.record(others[1]!, { decision: held });
+    for (let i = 0; i < 6_000; i += 1)
+      why.record(check({ ip: `10.0.${i >> 8}.${i & 255}` }), { decision: denied });
+    await why.close();
+    const { answers } = await why.page({ limit: 2_000 });
+    const ids = answers.filter(({ reason }) => reason !== 'backend-denied').map(({ id }) => id);
+    expect(new Set(ids)).toEqual(new Set(others.map(({ id }) => id)));
+    expect(answers.length).toBeLessThanOrEqual(802);
+  });
+
+  it('reads what the version before wrote, between what this one writes, and each answer on one page', async () => {
+    const why = start({ shards: 1 });
+    const old = (id: string): string =>
+      JSON.stringify({ id, at: clock.now(), allow: false, source: 'backend', reason: 'backend-denied' });
+    const add = (key: string, position: string, id: string): Promise<string> =>
+      server.cli('XADD', `usher:why:{00}:${key}`, position, 'answer', old(id));
+    const now = clock.now();
+    // One millisecond of all streams has the same position in each.
+    for (const key of ['notable', 'denied', 'refused', 'unavailable']) {
+      for (const n of [0, 1]) await add(key, `${now}-${n}`, `${key}-${n}`);
+    }
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const found = await page(why, { limit: 3, cursor });
+      seen.push(...found.answers.map(({ id }) => id));
+      ({ cursor } = found);
+    } while (cursor !== undefined);
+    expect([...seen].sort()).toEqual(
+      ['denied', 'notable', 'refused', 'unavailable'].flatMap((kind) => [`${kind}-0`, `${kind}-1`]),
+    );
+    expect(await server.cli('XLEN', 'usher:why:{00}:notable')).toBe('2');
+  });
+
   it('forgets after a day', async () => {
     const why = start();
     why.record(check(), { decision: denied });
@@ -285,7 +367,7 @@ describe('Why', () => {
   });
 
   it('keeps no key without an end, and no more lists and answers than its bounds', async () => {
-    const why = start({ shards: 1, lists: 10, notable: 50 });
+    const why = start({ shards: 1, bounds: bounded({ lists: 10, denied: 50 }) });
     for (let i = 0; i < 1_000; i += 1)
       why.record(check({ ip: `10.0.${i >> 8}.${i & 255}` }), { decision: denied });
     for (let i = 0; i < 100; i += 1) why.record(check({ ip: '192.0.2.9' }), { decision: denied });
@@ -296,7 +378,7 @@ describe('Why', () => {
     for (const key of keys) expect(Number(await server.cli('TTL', key))).toBeGreaterThan(0);
     expect(await server.cli('LLEN', 'usher:why:{00}:ip:192.0.2.9')).toBe('20');
     // Trimmed by whole nodes of the stream, of 100 entries.
-    expect(Number(await server.cli('XLEN', 'usher:why:{00}:notable'))).toBeLessThanOrEqual(150);
+    expect(Number(await server.cli('XLEN', 'usher:why:{00}:denied'))).toBeLessThanOrEqual(150);
   });
 
   it('writes no token and no control character, whatever a viewer sends', async () => {

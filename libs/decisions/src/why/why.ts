@@ -1,9 +1,11 @@
 import { plainAddress } from '#usher/sessions';
+import type { WhyConfig } from '#usher/config';
 import type { Check, Clock, Log } from '#usher/domain';
 import { positionText, readPosition, type RedisClient } from '#usher/redis';
 import type { Remembered } from './last-answers.js';
 import { WhyMemory } from './why-memory.js';
-import { isPlainAllow, readOut, type AnswerGiven, type WhyAnswer, type WhyRecord } from './why-record.js';
+import { notableKind, readOut, type AnswerGiven, type WhyAnswer, type WhyRecord } from './why-record.js';
+import { WaitingAnswers } from './waiting-answers.js';
 import { WhyStore, type Outgoing } from './why-store.js';
 
 const DAY_SECONDS = 86_400;
@@ -27,12 +29,7 @@ export interface WhyOptions {
   readonly shards: number;
   /** A backend's users are namespaced by it. */
   readonly namespaceOf: (backend: string) => string;
-  /** Answers by user and by address in this process, each; default 20,000 (about 1 KB an answer). */
-  readonly answers?: number;
-  /** Not plain allows in this process, and in all of Redis; default 10,000. */
-  readonly notable?: number;
-  /** Lists of users and addresses in all of Redis, 20 answers each at most; default 20,000. */
-  readonly lists?: number;
+  readonly bounds: WhyConfig;
 }
 
 /** Which of the answers that were not plain allows. */
@@ -61,8 +58,8 @@ export interface WhyPage extends WhyFound {
 }
 
 /**
- * Why a viewer got the answer that he got: the last day's answers that were not plain allows, and the last 20 of any
- * kind for each user and address. In the memory of each gateway, and in Redis for all.
+ * Why a viewer got the answer that he got: the last day's answers that were not plain allows, each kind of them bounded by
+ * itself, and the last 20 of any kind for each user and address. In the memory of each gateway, and in Redis for all.
  */
 export class Why {
   /** Records that never reached Redis. */
@@ -70,16 +67,16 @@ export class Why {
   readonly #options: WhyOptions;
   readonly #memory: WhyMemory;
   readonly #store: WhyStore;
-  #waiting: Outgoing[] = [];
+  readonly #waiting = new WaitingAnswers(MAX_WAITING);
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #failing = false;
 
   constructor(options: WhyOptions) {
-    const { answers = 20_000, notable = 10_000, lists = 20_000, shards } = options;
+    const { redis, shards, bounds } = options;
     this.#options = options;
-    this.#memory = new WhyMemory({ answers, notable });
-    this.#store = new WhyStore(options.redis, { shards, ttl: DAY_SECONDS, lists, notable });
+    this.#memory = new WhyMemory(bounds);
+    this.#store = new WhyStore(redis, { ...bounds, shards, ttl: DAY_SECONDS });
   }
 
   /** Never throws and never waits. The same answer to the same session again costs a look into a short list. */
@@ -91,7 +88,7 @@ export class Why {
     this.#enqueue({
       record,
       concerned: { ip: plainAddress(check.ip), namespace, user },
-      plain: isPlainAllow(given.decision),
+      kind: notableKind(given.decision),
     });
   }
 
@@ -118,9 +115,9 @@ export class Why {
     try {
       return await this.#page(isWanted, since, span.until, limit, cursor);
     } catch {
-      const mine = Array.from(this.#memory.notable(), ({ record, repeats, lastAt }) =>
-        readOut(record, repeats, lastAt),
-      );
+      const mine = this.#memory
+        .notable()
+        .map(({ record, repeats, lastAt }) => readOut(record, repeats, lastAt));
       return { answers: mine.filter(isWanted).slice(0, limit), complete: false, cursor: undefined };
     }
   }
@@ -129,10 +126,9 @@ export class Why {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#writing;
-    while (this.#waiting.length > 0 && !this.#store.away && !this.#failing) await this.#write();
+    while (this.#waiting.size > 0 && !this.#store.away && !this.#failing) await this.#write();
     clearTimeout(this.#timer);
-    this.#drop(this.#waiting.length);
-    this.#waiting = [];
+    this.#drop(this.#waiting.take(MAX_WAITING).length);
   }
 
   async #page(
@@ -162,13 +158,7 @@ export class Why {
   }
 
   #enqueue(outgoing: Outgoing): void {
-    if (this.#waiting.length >= MAX_WAITING) {
-      this.#drop(1);
-      // What was not plain is worth more than the oldest that waits.
-      if (outgoing.plain) return;
-      this.#waiting.shift();
-    }
-    this.#waiting.push(outgoing);
+    if (!this.#waiting.add(outgoing)) this.#drop(1);
     this.#schedule();
   }
 
@@ -180,13 +170,13 @@ export class Why {
       if (this.#store.away) return this.#schedule();
       this.#writing = this.#write().finally(() => {
         this.#writing = undefined;
-        if (this.#waiting.length > 0) this.#schedule();
+        if (this.#waiting.size > 0) this.#schedule();
       });
     }, TICK).unref();
   }
 
   async #write(): Promise<void> {
-    const batch = this.#waiting.splice(0, PER_TICK);
+    const batch = this.#waiting.take(PER_TICK);
     try {
       await this.#store.write(batch);
       this.#failing = false;

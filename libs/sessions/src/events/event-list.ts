@@ -52,7 +52,7 @@ export async function listEvents(
     timeout,
   })) {
     looked += 1;
-    const event = eventOf(position.shard, id, fields);
+    const event = eventOf(position.stream, id, fields);
     if (wants(event)) events.push(event);
     if (events.length >= limit || looked >= LOOK) return { events, cursor: positionText(position) };
   }

@@ -502,6 +502,7 @@ describe('POST /explain', () => {
       log: world.node.log,
       redis: world.redis,
       shards,
+      bounds: world.node.config.why,
       namespaceOf: (name) => name,
     });
     expect((await why.byAddress('192.0.2.7')).answers).toEqual([]);

@@ -161,7 +161,8 @@ describe('GET /sessions', () => {
 
 describe('GET /sessions/{edge}/{id}', () => {
   it('tells its history: its events, and the answers that its edge got', async () => {
-    const traits = { shards: world.node.config.redis.shards, namespaceOf: (name: string) => name };
+    const { redis: shared, why: bounds } = world.node.config;
+    const traits = { shards: shared.shards, bounds, namespaceOf: (name: string) => name };
     const why = new Why({ clock: world.clock, log: silentLog, redis: world.redis, ...traits });
     const check = {
       id: 'c1',

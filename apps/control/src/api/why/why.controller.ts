@@ -30,7 +30,7 @@ const query = z.strictObject({
   limit: limit(500),
   cursor: z
     .string()
-    .regex(/^\d{1,15}-\d{1,15}-\d\d$/, 'not one that a list gave out')
+    .regex(/^\d{1,15}-\d{1,15}-\d\d(\.[a-z]{1,16})?$/, 'not one that a list gave out')
     .optional()
     .describe('`cursor` of the page before.'),
 });
@@ -55,7 +55,7 @@ export class WhyController {
   @Endpoint({
     summary: 'Why viewers got the answers that they got',
     description:
-      'All filters must hold. By user and by address the last 20 answers of any kind are known, for a day; else the answers of the last day that were not plain allows, about 10,000, of which a page looks at 2,000 at most: it may be short, or empty, with more to come: go on while there is a cursor.',
+      'All filters must hold. By user and by address the last 20 answers of any kind are known, for a day; else the answers of the last day that were not plain allows, about 10,000 of each kind (`why` in the configuration), of which a page looks at 2,000 at most: it may be short, or empty, with more to come: go on while there is a cursor.',
     query,
     answer,
     example: {

@@ -12,12 +12,13 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await world.server.cli('FLUSHALL');
-  const { shards } = world.node.config.redis;
+  const { redis, why } = world.node.config;
   gateway = new Why({
     clock: world.clock,
     log: silentLog,
     redis: world.redis,
-    shards,
+    shards: redis.shards,
+    bounds: why,
     namespaceOf: (name) => name,
   });
 });
