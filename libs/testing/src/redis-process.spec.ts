@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { execFile } from 'node:child_process';
 import { eventually } from './eventually.js';
+import { askRedis } from './redis-cli.js';
 import { startRedisCluster } from './redis-cluster.js';
 import { startRedis } from './redis-process.js';
 import type { RedisProcess } from './redis-process.js';
@@ -41,7 +41,7 @@ describe('startRedis', () => {
     redis = await startRedis({ persist: true });
     await redis.cli('SET', 'key', 'value');
     await redis.kill();
-    await expect(redis.cli('PING')).rejects.toThrow('refused');
+    await expect(redis.cli('PING')).rejects.toThrow('REFUSED');
     await redis.restart();
     expect(await redis.cli('GET', 'key')).toBe('value');
     await redis.restart({ empty: true });
@@ -72,10 +72,7 @@ describe('startRedis', () => {
   it('asks for its password', async () => {
     redis = await startRedis({ password: 'a secret' });
     expect(await redis.cli('PING')).toBe('PONG');
-    const refused = await new Promise<string>((resolve) => {
-      execFile('redis-cli', ['-p', String(redis!.port), 'PING'], (_, out) => resolve(out));
-    });
-    expect(refused).toContain('NOAUTH');
+    expect(await askRedis(redis.port, ['PING'])).toContain('NOAUTH');
   });
 });
 

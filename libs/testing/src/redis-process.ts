@@ -1,11 +1,11 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { eventually } from './eventually.js';
 import { freePort } from './free-port.js';
+import { askRedis } from './redis-cli.js';
 
 export interface RedisProcessOptions {
   /** Keep data in an append-only file, so that it survives `restart()`. Default false. */
@@ -40,14 +40,13 @@ export interface RedisProcess {
   cli(...args: string[]): Promise<string>;
 }
 
-const run = promisify(execFile);
-
 /**
  * The shell waits for the end of its input, which comes when the test process is gone, even by SIGKILL; an exit hook
  * of a Jest worker would not run then.
  */
 const GUARD =
-  '"$@" >>server.log 2>&1 & pid=$!; echo $pid; read _; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null';
+  'command -v redis-server >/dev/null && server=redis-server || server=valkey-server; ' +
+  '"$server" "$@" >>server.log 2>&1 & pid=$!; echo $pid; read _; kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null';
 
 class PortTakenError extends Error {}
 
@@ -86,14 +85,15 @@ class GuardedRedis implements RedisProcess {
   }
 
   async start(): Promise<void> {
-    const guard = spawn('sh', ['-c', GUARD, 'sh', await server, ...this.#settings()], {
+    const guard = spawn('sh', ['-c', GUARD, 'sh', ...this.#settings()], {
       cwd: this.dir,
       stdio: ['pipe', 'pipe', 'ignore'],
     });
     this.#guard = guard;
     this.#pid = Number(await firstLine(guard));
     letExit(guard);
-    await eventually(() => this.#answers(), { withinMs: 15_000, everyMs: 15 });
+    const serves = await eventually(() => this.#serves(), { withinMs: 60_000, everyMs: 15 });
+    if (serves instanceof Error) throw serves;
   }
 
   async kill(): Promise<void> {
@@ -128,13 +128,8 @@ class GuardedRedis implements RedisProcess {
     await rm(this.dir, { recursive: true, force: true });
   }
 
-  async cli(...args: string[]): Promise<string> {
-    const { password } = this.options;
-    const access = password === undefined ? [] : ['-a', password, '--no-auth-warning'];
-    const { stdout } = await run(await cli, ['-p', String(this.port), ...access, ...args], {
-      timeout: 10_000,
-    });
-    return stdout.trimEnd();
+  cli(...args: string[]): Promise<string> {
+    return askRedis(this.port, args, this.options.password);
   }
 
   #settings(): string[] {
@@ -146,10 +141,13 @@ class GuardedRedis implements RedisProcess {
     return [...settings, ...(this.options.args ?? [])];
   }
 
-  /** True once it serves; throws while it does not. Another process's Redis on that port does not count. */
-  async #answers(): Promise<boolean> {
+  /** True once it serves, an error if it never will; throws while it does not. Another process's Redis there is not it. */
+  async #serves(): Promise<true | Error> {
     const log = await readFile(join(this.dir, 'server.log'), 'utf8').catch(() => '');
-    if (log.includes('Address already in use')) throw new PortTakenError(`port ${this.port} is taken`);
+    if (log.includes('Address already in use')) return new PortTakenError(`port ${this.port} is taken`);
+    if (/valkey-server: .*not found/.test(log)) {
+      return new Error('Tests need redis-server or valkey-server (version 7 or later) on the PATH.');
+    }
     const info = await this.cli('INFO');
     if (!info.includes(`process_id:${this.#pid}`) || info.includes('loading:1')) {
       throw new Error(`redis-server does not serve port ${this.port}: ${info.slice(0, 200)}\n${log}`);
@@ -172,16 +170,3 @@ async function firstLine(child: ChildProcess): Promise<string> {
   }
   return text.trim();
 }
-
-/** redis-server or valkey-server from the PATH, or the cli beside it. */
-async function binary(kind: 'server' | 'cli'): Promise<string> {
-  const { stdout } = await run('sh', ['-c', `command -v redis-${kind} || command -v valkey-${kind} || true`]);
-  if (stdout !== '') return stdout.trim();
-  throw new Error(`Tests need redis-${kind} or valkey-${kind} (version 7 or later) on the PATH.`);
-}
-
-const server = binary('server');
-const cli = binary('cli');
-// Whoever imports this without starting a Redis is not told of a missing one.
-server.catch(() => undefined);
-cli.catch(() => undefined);
