@@ -17,7 +17,27 @@ const within = (work, ms = USUAL) =>
     }
   };
 
-const limitedTest = (test) => (name, work, ms) => test(name, within(work, ms));
+/** The file whose beforeAll failed: what it was to prepare is missing in all of its tests, which would only wait for it. */
+let unprepared;
+const thisFile = () => globalThis.expect.getState().testPath;
+
+const prepared = (work) =>
+  function test(...args) {
+    if (unprepared === thisFile()) throw new Error('not run: a beforeAll failed');
+    return work(...args);
+  };
+
+const preparing = (work) =>
+  async function prepare() {
+    try {
+      await work();
+    } catch (error) {
+      unprepared = thisFile();
+      throw error;
+    }
+  };
+
+const limitedTest = (test) => (name, work, ms) => test(name, within(prepared(work), ms));
 const limitedEach =
   (test) =>
   (...table) =>
@@ -32,6 +52,6 @@ for (const [name, known] of Object.entries({ it, test })) {
     skip: known.skip,
   });
 }
-for (const name of ['beforeAll', 'beforeEach', 'afterEach', 'afterAll']) {
-  globalThis[name] = limitedHook(globalThis[name]);
-}
+const { beforeAll } = globalThis;
+globalThis.beforeAll = (work, ms) => beforeAll(preparing(within(work, ms)));
+for (const name of ['beforeEach', 'afterEach', 'afterAll']) globalThis[name] = limitedHook(globalThis[name]);
