@@ -39,6 +39,8 @@ export type AskedCheck = z.output<typeof askedCheck>;
 export interface ReadCheck {
   readonly edge: string;
   readonly dialect: DialectType;
+  /** Where it asks again about its sessions: within so long, ms. */
+  readonly asksAgainWithin: number | undefined;
   readonly facts: EdgeFacts;
   /** What was taken for granted. */
   readonly notes: readonly string[];
@@ -55,7 +57,8 @@ export function readCheck(asked: AskedCheck, config: Config): ReadCheck {
   const edge = edgeOf(parts.edge, config);
   const configured = Object.hasOwn(config.edges, edge) ? config.edges[edge] : undefined;
   const dialect = DIALECTS[asked.dialect ?? configured?.dialect ?? 'astra'];
-  const { complete } = dialect.speak(configured ?? UNCONFIGURED);
+  const known = configured ?? UNCONFIGURED;
+  const { complete } = dialect.speak(known);
   if (parts.address === undefined) notes.push('No address was given: what goes by it cannot be seen.');
   const wire = (text = ''): string => wireString(text);
   const facts: EdgeFacts = {
@@ -68,7 +71,8 @@ export function readCheck(asked: AskedCheck, config: Config): ReadCheck {
     origin: wire(parts.origin),
     query: wire((parts.query ?? '').replace(/^\?/, '')),
   };
-  return { edge, dialect, facts: completed(facts, complete), notes };
+  const asksAgainWithin = dialect.habit === 'again' ? known.ttl : undefined;
+  return { edge, dialect, asksAgainWithin, facts: completed(facts, complete), notes };
 }
 
 /** Throws Problem where the edge would be told that nobody understands it. */

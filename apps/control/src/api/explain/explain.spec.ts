@@ -251,6 +251,14 @@ describe('POST /explain', () => {
     expect(await explain(again)).toMatchObject({ allow: false, source: 'session', reason: 'held-refused' });
   });
 
+  it('an edge of which nothing is configured asks again as one would whose settings are left out', () => {
+    const { config } = world.node;
+    const of = (dialect: 'astra' | 'flussonic') =>
+      readCheck({ ask: false, edge: 'any', channel: 'a001', dialect }, { ...config, edges: {} });
+    expect(of('flussonic').asksAgainWithin).toBe(180_000);
+    expect(of('astra').asksAgainWithin).toBeUndefined();
+  });
+
   it('a protection’s hold does not count for whoever plays, nor behind an address for a known viewer', async () => {
     const hold = (origin: 'protection' | 'hand') =>
       world.node.holds.set({

@@ -94,7 +94,7 @@ class Walk {
       habit: read.dialect.habit,
       opensWhenAlone: read.dialect.opensWhenAlone,
       deadline: Infinity,
-      asksAgainWithin: read.dialect.habit === 'again' ? config.edges[read.edge]?.ttl : undefined,
+      asksAgainWithin: read.asksAgainWithin,
     };
     this.#cap = new DeviceCap(parts.node);
     const viewers: KnownViewers = {
