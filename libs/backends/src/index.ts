@@ -10,6 +10,8 @@ export type { BreakerEvent } from './breaker/events.js';
 export type { BreakerRecord, BreakerState } from './breaker/record.js';
 export { BackendGate } from './gate/backend-gate.js';
 export type { GateAskOptions, GateResult, GateStatus } from './gate/backend-gate.js';
+export { readReport, reportOfAll } from './gate/guard-report.js';
+export type { GuardReport } from './gate/guard-report.js';
 export { GatedBackends } from './gate/gated-backends.js';
 export { openGates } from './gate/open-gates.js';
 export type { Gates, GatesOptions } from './gate/open-gates.js';

@@ -325,7 +325,11 @@ export const guardSchema = z.strictObject({
     .default(20)
     .describe('Percent of known viewers denied that is suspicious …'),
   times: z.number().min(1).default(5).describe('… if it is also so many times the usual share …'),
-  minimum: z.int().min(1).default(50).describe('… of at least so many answers a minute.'),
+  minimum: z
+    .int()
+    .min(1)
+    .default(50)
+    .describe('… of at least so many answers a minute, of this process or of all together.'),
 });
 
 /** The fields of a check that adapters send on; text is sent as its UTF-8 bytes. */

@@ -17,6 +17,7 @@ import {
 import { Announcer } from './announcer.js';
 import { breakerEvents } from './breaker-events.js';
 import { clusterCanaries, type ClusterCanaries } from './cluster-canaries.js';
+import { clusterGuards } from './cluster-guards.js';
 import { clusterHolds, type ClusterHolds } from './cluster-holds.js';
 import { clusterSwitches, type ClusterSwitches } from './cluster-switches.js';
 import { peersOf, type Role } from './peers.js';
@@ -183,6 +184,7 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     onChange: suspected,
     onLapse: (backend, until) => void tellLapse(owed, backend, until),
   });
+  const guards = clusterGuards(membership);
   const gates = openGates({
     config,
     adapters: [...adapters.values()],
@@ -202,11 +204,15 @@ export async function startNode(options: NodeOptions): Promise<ClusterNode> {
     isSwitched: (backend) => switches.ofBackend(backend) !== undefined,
     onSuspicious: (backend, suspicion) => {
       suspected(backend, suspicion);
-      tellOfGuard(backend, suspicion);
+      // Where another one suspects it already, that one has told.
+      const isNews = suspicion === undefined || guards.ofOthers(backend)?.suspicion === undefined;
+      if (isNews) tellOfGuard(backend, suspicion);
     },
+    guardsElsewhere: (backend) => guards.ofOthers(backend),
     canaries: (backend) => canaries.ofBackend(backend),
     onIsolated: (backend: string, isolated: boolean) => news.isolated(backend, isolated),
   });
+  guards.tell(gates.reports);
   bus.events.on(BREAKER, (event) => gates.board.heard(event as BreakerEvent));
   closings.hear((names, how) => (how === 'idle' ? news.idle(names) : news.closed(names)));
   bus.events.onGap(() => {

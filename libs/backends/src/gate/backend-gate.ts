@@ -85,7 +85,7 @@ export interface GateStatus {
   readonly queued: number;
   /** Calls a second of this process; Infinity: not paced. */
   readonly pace: number;
-  /** What the guard makes of its answers, if anything. */
+  /** What a guard, of whichever process, or its canaries make of its answers, if anything. */
   readonly suspicion?: Suspicion;
   readonly results: Readonly<Record<GateResult, number>>;
 }

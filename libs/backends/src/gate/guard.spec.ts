@@ -1,6 +1,7 @@
 import type { GuardConfig } from '#usher/config';
 import type { BackendAnswer } from '#usher/domain';
 import { ManualClock } from '#usher/testing';
+import { reportOfAll, type GuardReport } from './guard-report.js';
 import { Guard } from './guard.js';
 import type { CanarySuspicion, ShareSuspicion } from './suspicion.js';
 
@@ -185,5 +186,112 @@ describe('the guard', () => {
     answers(3_600, 0, false);
     expect(heard).toMatchObject([{ kind: 'all-allowed', usualPercent: expect.closeTo(30, 0) }]);
     expect(heard).toHaveLength(1);
+  });
+});
+
+describe('the guards of several processes', () => {
+  /** Each tells the others at once what they would hear within a second. */
+  function several(count: number, settings: Partial<GuardConfig> = {}) {
+    const clock = new ManualClock();
+    const heard: (readonly [number, ShareSuspicion | undefined])[] = [];
+    const guards: Guard[] = Array.from(
+      { length: count },
+      (_, at) =>
+        new Guard({
+          backend: 'portal',
+          config: { ...SETTINGS, ...settings },
+          clock,
+          onSuspicious: (suspicion) => heard.push([at, suspicion]),
+          elsewhere: () => told.get(at),
+        }),
+    );
+    const told = new Map<number, GuardReport | undefined>();
+    const beat = (): void => {
+      const reports = guards.map((guard) => guard.report());
+      for (const at of guards.keys()) {
+        told.set(at, reportOfAll(reports.flatMap((report, from) => (from === at ? [] : (report ?? [])))));
+      }
+    };
+    /** Known viewers: so many answers to each of these a second, of which so many of each hundred are denials. */
+    const answers = (those: readonly number[], seconds: number, percentDenied: number, each = 1): void => {
+      for (let second = 0; second < seconds; second += 1) {
+        clock.advance(1_000);
+        beat();
+        for (const at of those) {
+          for (let n = 0; n < each; n += 1) {
+            const denied = ((second * each + n) * 37) % 100 < percentDenied;
+            guards[at]!.pass(denied ? DENY : ALLOW, true);
+          }
+        }
+      }
+      beat();
+    };
+    const suspecting = (): boolean[] => guards.map((guard) => guard.suspicion !== undefined);
+    return { clock, guards, heard, beat, answers, suspecting };
+  }
+
+  it('judge what all were answered together, where each sees too few, and one that asks nothing knows', () => {
+    const { heard, answers, suspecting } = several(3);
+    answers([0, 1], 600, 1);
+    answers([0, 1], 20, 100);
+    expect(suspecting()).toEqual([true, true, true]);
+    expect(heard[0]![1]).toMatchObject({ kind: 'known-denied', usualPercent: expect.closeTo(1, 0) });
+    expect(heard[0]![1]!.answers).toBeGreaterThanOrEqual(50);
+    answers([0, 1], 70, 1);
+    expect(suspecting()).toEqual([false, false, false]);
+    expect(heard.filter(([, suspicion]) => suspicion === undefined)).toHaveLength(2);
+  });
+
+  it('are quiet together about a backend that goes on as usual, and about few answers', () => {
+    const { heard, answers } = several(5);
+    answers([0, 1, 2, 3, 4], 600, 10);
+    answers([0, 1, 2, 3, 4], 600, 15);
+    expect(heard).toEqual([]);
+    const few = several(3);
+    few.answers([0, 1], 20, 100);
+    expect(few.heard).toEqual([]);
+  });
+
+  it('know of one that suspects by its own answers alone, and believe what they are answered', () => {
+    const { guards, answers, suspecting } = several(2, { policy: 'treat-as-failed' });
+    answers([1], 60, 0, 20);
+    answers([0], 10, 100, 6);
+    expect(suspecting()).toEqual([true, true]);
+    expect(guards[0]!.pass(DENY, true).kind).toBe('unavailable');
+    expect(guards[1]!.pass(DENY, true)).toBe(DENY);
+    expect(guards[1]!.report()!.suspicion).toBeUndefined();
+  });
+
+  it('take nothing for usual that was answered a minute before another one suspects it', () => {
+    const { clock, guards, answers, beat } = several(2);
+    answers([1], 30, 100);
+    answers([0], 10, 100, 6);
+    for (let n = 0; n < 30; n += 1) {
+      clock.advance(5_000);
+      beat();
+    }
+    expect(guards[1]!.report()).toBeUndefined();
+    guards[1]!.pass(DENY, true);
+    expect(guards[1]!.report()!.known).toMatchObject({ answers: 1, usualAnswers: 0 });
+  });
+
+  it('end what nothing more is heard of, though the one that suspects is asked nothing', () => {
+    const { clock, beat, answers, suspecting } = several(2);
+    answers([0], 10, 100, 6);
+    expect(suspecting()).toEqual([true, true]);
+    clock.advance(599_000);
+    beat();
+    expect(suspecting()).toEqual([true, true]);
+    clock.advance(2_000);
+    beat();
+    expect(suspecting()).toEqual([false, false]);
+  });
+
+  it('go on suspecting where only others are answered, as long as they are answered so', () => {
+    const { answers, suspecting, heard } = several(3);
+    answers([0, 1], 40, 100);
+    answers([1], 1_300, 100);
+    expect(suspecting()).toEqual([true, true, true]);
+    expect(heard.filter(([, suspicion]) => suspicion === undefined)).toEqual([]);
   });
 });

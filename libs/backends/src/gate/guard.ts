@@ -1,5 +1,13 @@
 import type { GuardConfig } from '#usher/config';
 import type { BackendAnswer, Clock, UnavailableAnswer } from '#usher/domain';
+import {
+  shareOf,
+  sumOf,
+  usualOf,
+  type GuardCounts,
+  type GuardReport,
+  type ShareCounts,
+} from './guard-report.js';
 import { ShareWatch } from './share-watch.js';
 import { disbelief, type CanarySuspicion, type ShareSuspicion, type Suspicion } from './suspicion.js';
 
@@ -11,6 +19,8 @@ export interface GuardOptions {
   readonly onSuspicious: (suspicion: ShareSuspicion | undefined) => void;
   /** What its canaries show, in the whole cluster. Default: nothing. */
   readonly canaries?: () => CanarySuspicion | undefined;
+  /** What the guards of all other processes tell, together. Default: nothing. */
+  readonly elsewhere?: () => GuardReport | undefined;
 }
 
 /** That nobody is refused says something only where so many refusals were to be expected within the minute. */
@@ -26,12 +36,15 @@ const RELEARN_AFTER = 6 * 3_600_000;
 
 /**
  * Watches the share of denials among known viewers, and overall, against the last hours. A middleware whose cache died
- * denies everybody with a clean 403, and one in trouble may allow everybody: no breaker sees that.
+ * denies everybody with a clean 403, and one in trouble may allow everybody: no breaker sees that. It judges by what this
+ * process was answered, and by what all processes were answered together: with many of them each sees few answers.
  */
 export class Guard {
   readonly #knownDenied: ShareWatch;
   readonly #denied: ShareWatch;
   #suspicion: ShareSuspicion | undefined;
+  /** This process' own answers were enough for it. */
+  #isOwn = false;
   #heardAt = 0;
 
   constructor(private readonly options: GuardOptions) {
@@ -39,9 +52,18 @@ export class Guard {
     this.#denied = new ShareWatch(options.clock);
   }
 
-  /** What is wrong by its answers to viewers, else by those to canaries. */
+  /** What is wrong by its answers to viewers, here or in another process, else by those to canaries. */
   get suspicion(): Suspicion | undefined {
-    return this.#suspicion ?? this.options.canaries?.();
+    return this.#suspicion ?? this.options.elsewhere?.()?.suspicion ?? this.options.canaries?.();
+  }
+
+  /** For the other processes; looks whether a suspicion is over, too. Undefined: there is nothing to tell. */
+  report(): GuardReport | undefined {
+    this.#turn();
+    if (this.#suspicion !== undefined) this.#reviewEnd(this.#suspicion);
+    const counts = this.#own();
+    if (counts.all.answers === 0 && this.#suspicion === undefined) return undefined;
+    return { ...counts, suspicion: this.#suspicion };
   }
 
   /** Counts an answer; gives it back, or where the policy says so a failure in the place of a suspicious one. */
@@ -49,10 +71,8 @@ export class Guard {
     if (answer.kind === 'unavailable') return answer;
     const denied = answer.kind === 'deny';
     const byCanaries = this.options.canaries?.();
-    // What it says while its canaries are wrong is not what is usual.
-    this.#hold(this.#suspicion !== undefined || byCanaries !== undefined);
+    this.#turn();
     this.#denied.count(denied);
-    this.#knownDenied.turn();
     if (known) this.#knownDenied.count(denied);
     this.#review(known);
     if (this.options.config.policy === 'announce') return answer;
@@ -63,49 +83,81 @@ export class Guard {
   }
 
   #review(known: boolean): void {
-    const now = this.options.clock.monotonic();
     const suspicion = this.#suspicion;
-    if (suspicion === undefined) {
-      if (this.#knownAreDenied()) this.#begin('known-denied', this.#knownDenied);
-      else if (this.#allAreAllowed()) this.#begin('all-allowed', this.#denied);
-    } else if (this.options.clock.now() - suspicion.since >= RELEARN_AFTER) {
+    if (suspicion === undefined) this.#judge();
+    else this.#reviewEnd(suspicion);
+    if (known || suspicion?.kind !== 'known-denied') this.#heardAt = this.options.clock.monotonic();
+  }
+
+  #judge(): void {
+    const own = this.#own();
+    if (this.#suspects(own)) this.#isOwn = true;
+    else if (this.options.elsewhere !== undefined && this.#suspects(this.#together(own))) this.#isOwn = false;
+  }
+
+  /** True: a suspicion began. */
+  #suspects({ known, all }: GuardCounts): boolean {
+    if (this.#knownAreDenied(known)) this.#begin('known-denied', known);
+    else if (this.#allAreAllowed(all)) this.#begin('all-allowed', all);
+    else return false;
+    return true;
+  }
+
+  #reviewEnd({ kind, since }: ShareSuspicion): void {
+    const { clock } = this.options;
+    const counts = this.#isOwn ? this.#own() : this.#together(this.#own());
+    const isSilent = clock.monotonic() - this.#heardAt >= SILENCE;
+    // What others were answered is heard, too.
+    const relevant = kind === 'known-denied' ? counts.known : counts.all;
+    if (!this.#isOwn && relevant.answers > 0) this.#heardAt = clock.monotonic();
+    if (clock.now() - since >= RELEARN_AFTER) {
       this.#knownDenied.relearn();
       this.#denied.relearn();
       this.#end();
-    } else if (now - this.#heardAt >= SILENCE || this.#isCleared(suspicion)) {
+    } else if (isSilent || this.#isCleared(kind, counts)) {
       this.#end();
     }
-    if (known || suspicion?.kind !== 'known-denied') this.#heardAt = now;
   }
 
-  #knownAreDenied(): boolean {
-    const { knownDenied, times, minimum } = this.options.config;
-    const { answers, share, usual } = this.#knownDenied;
-    return answers >= minimum && share * 100 > knownDenied && share > times * usual;
+  #knownAreDenied(known: ShareCounts): boolean {
+    const { minimum } = this.options.config;
+    return known.answers >= minimum && this.#isUnusual(known);
   }
 
-  #allAreAllowed(): boolean {
-    const { times, minimum } = this.options.config;
-    const { answers, hits, usual, usualAnswers } = this.#denied;
-    const expected = usual * answers;
-    if (answers < minimum || usualAnswers < minimum * USUAL_MINUTES) return false;
-    return expected >= EXPECTED_DENIALS && hits * times < expected;
-  }
-
-  #isCleared({ kind }: Suspicion): boolean {
+  #isUnusual(known: ShareCounts): boolean {
     const { knownDenied, times } = this.options.config;
-    if (kind === 'all-allowed') return !this.#allAreAllowed() && this.#denied.hits > 0;
-    const { answers, share, usual } = this.#knownDenied;
-    return answers >= ENOUGH_TO_CLEAR && (share * 100 <= knownDenied || share <= times * usual);
+    const share = shareOf(known);
+    return share * 100 > knownDenied && share > times * usualOf(known);
   }
 
-  #begin(kind: ShareSuspicion['kind'], watch: ShareWatch): void {
+  #allAreAllowed(all: ShareCounts): boolean {
+    const { times, minimum } = this.options.config;
+    const expected = usualOf(all) * all.answers;
+    if (all.answers < minimum || all.usualAnswers < minimum * USUAL_MINUTES) return false;
+    return expected >= EXPECTED_DENIALS && all.hits * times < expected;
+  }
+
+  #isCleared(kind: ShareSuspicion['kind'], { known, all }: GuardCounts): boolean {
+    if (kind === 'all-allowed') return !this.#allAreAllowed(all) && all.hits > 0;
+    return known.answers >= ENOUGH_TO_CLEAR && !this.#isUnusual(known);
+  }
+
+  #own(): GuardCounts {
+    return { known: this.#knownDenied.counts, all: this.#denied.counts };
+  }
+
+  #together(own: GuardCounts): GuardCounts {
+    const elsewhere = this.options.elsewhere?.();
+    return elsewhere === undefined ? own : sumOf(own, elsewhere);
+  }
+
+  #begin(kind: ShareSuspicion['kind'], counts: ShareCounts): void {
     this.#hold(true);
     this.#suspicion = {
       kind,
-      percent: watch.share * 100,
-      usualPercent: watch.usual * 100,
-      answers: watch.answers,
+      percent: shareOf(counts) * 100,
+      usualPercent: usualOf(counts) * 100,
+      answers: counts.answers,
       since: this.options.clock.now(),
     };
     this.options.onSuspicious(this.#suspicion);
@@ -115,6 +167,13 @@ export class Guard {
     this.#hold(false);
     this.#suspicion = undefined;
     this.options.onSuspicious(undefined);
+  }
+
+  #turn(): void {
+    // What it says while its canaries are wrong, or somebody suspects it, is not what is usual.
+    this.#hold(this.suspicion !== undefined);
+    this.#knownDenied.turn();
+    this.#denied.turn();
   }
 
   #hold(held: boolean): void {

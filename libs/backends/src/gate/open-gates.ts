@@ -10,6 +10,7 @@ import { type Outcome, outcomeOf } from '../breaker/outcome.js';
 import { RedisKeeper } from '../breaker/redis-keeper.js';
 import type { BreakerRecord } from '../breaker/record.js';
 import { BackendGate } from './backend-gate.js';
+import type { GuardReport } from './guard-report.js';
 import { Guard } from './guard.js';
 import type { CanarySuspicion, ShareSuspicion } from './suspicion.js';
 
@@ -41,6 +42,8 @@ export interface GatesOptions {
   readonly onSuspicious: (backend: string, suspicion: ShareSuspicion | undefined) => void;
   /** What a backend's canaries show, in the whole cluster. Default: nothing. */
   readonly canaries?: (backend: string) => CanarySuspicion | undefined;
+  /** What the guards of all other processes tell of a backend, together. Default: nothing. */
+  readonly guardsElsewhere?: (backend: string) => GuardReport | undefined;
   /** See BackendGateOptions. */
   readonly maxQueue?: number;
 }
@@ -48,12 +51,15 @@ export interface GatesOptions {
 export interface Gates {
   readonly gates: ReadonlyMap<string, BackendGate>;
   readonly board: BreakerBoard;
+  /** What this process' guards have to tell the others, by backend. */
+  readonly reports: () => Readonly<Record<string, GuardReport>>;
 }
 
 /** Puts a gate around each adapter, and all their breakers on one board. Call `board.start()` afterwards. */
 export function openGates(options: GatesOptions): Gates {
   const gates = new Map<string, BackendGate>();
   const breakers: Breaker[] = [];
+  const guards = new Map<string, Guard>();
   for (const adapter of options.adapters) {
     const { name } = adapter;
     const config = configOf(name, options);
@@ -65,12 +71,23 @@ export function openGates(options: GatesOptions): Gates {
       clock: options.clock,
       onSuspicious: (suspicion) => options.onSuspicious(name, suspicion),
       canaries: () => options.canaries?.(name),
+      elsewhere: () => options.guardsElsewhere?.(name),
     });
+    guards.set(name, guard);
     breakers.push(breaker);
     gates.set(name, new BackendGate({ ...options, adapter, config, breaker, guard, isSwitched }));
   }
   const board = new BreakerBoard(breakers, { groups: options.config.groups, redis: options.redis });
-  return { gates, board };
+  return { gates, board, reports: () => reportsOf(guards) };
+}
+
+function reportsOf(guards: ReadonlyMap<string, Guard>): Record<string, GuardReport> {
+  const reports: Record<string, GuardReport> = {};
+  for (const [name, guard] of guards) {
+    const report = guard.report();
+    if (report !== undefined) reports[name] = report;
+  }
+  return reports;
 }
 
 function breakerFor(

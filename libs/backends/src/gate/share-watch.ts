@@ -1,4 +1,5 @@
 import type { Clock } from '#usher/domain';
+import type { ShareCounts } from './guard-report.js';
 
 const BUCKET = 5_000;
 const BUCKETS = 12;
@@ -34,29 +35,9 @@ export class ShareWatch {
     this.#minute.hits += 1;
   }
 
-  /** Answers in the last minute. */
-  get answers(): number {
-    return this.#minute.all;
-  }
-
-  /** Those of them that were hits. */
-  get hits(): number {
-    return this.#minute.hits;
-  }
-
-  /** In the last minute; 0 to 1. */
-  get share(): number {
-    return partOf(this.#minute);
-  }
-
-  /** In the last hours; 0 to 1; 0 where nothing is known. */
-  get usual(): number {
-    return partOf(this.#usual);
-  }
-
-  /** On how many answers `usual` rests; older ones count less. */
-  get usualAnswers(): number {
-    return this.#usual.all;
+  get counts(): ShareCounts {
+    const { hits, all } = this.#minute;
+    return { answers: all, hits, usualAnswers: this.#usual.all, usualHits: this.#usual.hits };
   }
 
   /** The last minute is usual from now on. */
@@ -85,8 +66,4 @@ export class ShareWatch {
     }
     this.#buckets.unshift({ hits: 0, all: 0 });
   }
-}
-
-function partOf({ hits, all }: Counted): number {
-  return all === 0 ? 0 : hits / all;
 }

@@ -29,6 +29,14 @@ export interface CanarySuspicion {
 
 export type Suspicion = ShareSuspicion | CanarySuspicion;
 
+/** Another version may know other kinds. */
+export function isShareSuspicion(value: unknown): value is ShareSuspicion {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, percent, usualPercent, answers, since } = value as Readonly<Record<string, unknown>>;
+  const isKnown = kind === 'known-denied' || kind === 'all-allowed';
+  return isKnown && [percent, usualPercent, answers, since].every((count) => Number.isFinite(count));
+}
+
 /** Why this answer is not to be believed, as a sentence about the backend; undefined: it is. */
 export function disbelief(answer: 'allow' | 'deny', suspicion: Suspicion): string | undefined {
   switch (suspicion.kind) {

@@ -98,7 +98,7 @@ export const METRICS = {
   }),
   suspicious: define({
     name: 'usher_backend_suspicious',
-    help: '1 while the backend’s answers are unlike it, by this process’s guard or by its canaries.',
+    help: '1 while the backend’s answers are unlike it, by the guard of any process or by its canaries.',
     kind: 'gauge',
     labels: ['backend'],
   }),
