@@ -326,12 +326,16 @@ describe('requests', () => {
     await server(gate.handler);
     const asker = await client({ id: 'quiet' });
     const loud = await client({ id: 'loud' });
-    for (const one of [asker, loud]) one.ask('work', 1, one === loud ? { heardWithinMs: 200 } : {}, () => {});
+    let answered = 0;
+    for (const one of [asker, loud]) {
+      one.ask('work', 1, one === loud ? { heardWithinMs: 200 } : {}, () => (answered += 1));
+    }
     const told = async (id: string): Promise<number> =>
       Number(await redis.cli('XLEN', `${prefix}:{bus}:replies:${id}`));
     await eventually(async () => (await told('loud')) >= 5);
     expect(await told('quiet')).toBe(1);
     gate.openAll();
+    await eventually(() => answered === 2);
   });
 
   describe('"taken"', () => {
@@ -487,6 +491,7 @@ describe('requests', () => {
   it('unknown fields of a message are ignored, and rubbish harms nothing', async () => {
     const seen: unknown[] = [];
     const worker = await server(async (data) => seen.push(data));
+    await redis.cli('XGROUP', 'CREATE', `${prefix}:{bus}:replies:x`, 'g', '$', 'MKSTREAM');
     const by = Date.now() + 10_000;
     const message = JSON.stringify({ v: 1, id: 7, from: 'x', by, until: by, data: 'ok', colour: 'red' });
     const stream = `${prefix}:{bus}:work:main`;
