@@ -7,13 +7,12 @@ import {
   type FakePortal,
 } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
-import { startUsher, type UsherProcess } from '../support/usher-process.js';
+import { foundSession } from '../support/found-session.js';
 
 describe('a session of an Astra', () => {
   let portal: FakePortal;
   let astra: FakeAstra;
   let cluster: UsherCluster;
-  let control: UsherProcess;
 
   beforeAll(async () => {
     portal = await startFakePortal();
@@ -31,15 +30,10 @@ describe('a session of an Astra', () => {
       },
       backends: { portal: { type: 'http', url: `${portal.url}/check` } },
     };
-    cluster = await startCluster(config, { gateways: 2, workers: 1 });
-    control = await startUsher('control', {
-      ...config,
-      redis: { url: cluster.redis.url, timeout: '250ms' },
-    });
+    cluster = await startCluster(config, { all: 1, gateways: 1 });
   });
 
   afterAll(async () => {
-    await control?.end('SIGKILL');
     await cluster?.stop();
     await Promise.all([astra?.stop(), portal?.stop()]);
   });
@@ -51,7 +45,7 @@ describe('a session of an Astra', () => {
     const [one, other] = cluster.gateways;
     const check = { sessionId: 'w-1', query: 'token=w-1' };
     expect(await one!.check(check)).toMatchObject({ status: 200, source: 'backend' });
-    await eventually(() => isRegistered('w-1'));
+    await eventually(async () => (await foundSession(cluster.redis, 'w-1')) !== undefined);
     expect(await other!.check(check)).toMatchObject({ status: 200, source: 'session' });
 
     const ended = { client_id: 'w-1', channel_id: 'a001', channel_name: 'One', addr: '192.0.2.7', uptime: 5 };
@@ -79,6 +73,6 @@ describe('a session of an Astra', () => {
       const [key = ''] = (await cluster.redis.cli('KEYS', `usher:session:*:astra-1:${id}`)).split('\n');
       return (await cluster.redis.cli('HGET', key, 'presence')) === 'listed';
     });
-    expect((await control.health('/health/ready')).body).toContain('astra-1');
+    expect((await cluster.control.health('/health/ready')).body).toContain('astra-1');
   });
 });

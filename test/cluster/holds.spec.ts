@@ -31,7 +31,7 @@ describe('a hold', () => {
     portal.allow({ 'X-UserId': 'anna' });
     cluster = await startCluster(
       { backends: { portal: { type: 'http', url: `${portal.url}/check`, failMode: 'open' } } },
-      { gateways: 2, workers: 1 },
+      { all: 1, gateways: 1 },
     );
     redis = connectRedis({ url: cluster.redis.url, timeout: 2_000 });
     await redis.ready();

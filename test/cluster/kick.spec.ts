@@ -10,7 +10,6 @@ import {
   type FakePortal,
 } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
-import { startUsher, type UsherProcess } from '../support/usher-process.js';
 
 const { allow } = portalBehaviours;
 
@@ -25,7 +24,6 @@ describe('a kick', () => {
   let portal: FakePortal;
   let astra: FakeAstra;
   let cluster: UsherCluster;
-  let control: UsherProcess;
   let api: (method: string, path: string, body?: unknown) => Promise<ApiAnswer>;
 
   beforeAll(async () => {
@@ -43,11 +41,10 @@ describe('a kick', () => {
       },
       backends: { portal: { type: 'ministra', url: `${portal.url}/check` } },
     };
-    cluster = await startCluster(config, { gateways: 3, workers: 1 });
-    control = await startUsher('control', { ...config, redis: { url: cluster.redis.url, timeout: '250ms' } });
+    cluster = await startCluster(config, { all: 1, gateways: 2 });
     options.auth = `http://127.0.0.1:${cluster.gateway.port}/e/astra-1/check`;
-    const [, address] = /operators: (http:\/\/[\d.:]+)/.exec(control.output())!;
-    const token = (await readFile(join(control.data, 'admin-token'), 'utf8')).trim();
+    const [, address] = /operators: (http:\/\/[\d.:]+)/.exec(cluster.control.output())!;
+    const token = (await readFile(join(cluster.control.data, 'admin-token'), 'utf8')).trim();
     api = async (method, path, body) => {
       const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
       const answer = await fetch(`${address}/api/v1${path}`, { method, headers, body: JSON.stringify(body) });
@@ -56,7 +53,6 @@ describe('a kick', () => {
   });
 
   afterAll(async () => {
-    await control?.end('SIGKILL');
     await cluster?.stop();
     await Promise.all([astra?.stop(), portal?.stop()]);
   });

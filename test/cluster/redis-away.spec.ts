@@ -1,6 +1,7 @@
 import { eventually, portalBehaviours, startFakePortal, type FakePortal } from '#usher/testing';
 import { startCluster, type UsherCluster } from '../support/cluster.js';
 import { inTime } from '../support/deadline.js';
+import { foundSession } from '../support/found-session.js';
 import { everythingIn } from '../support/redis-dump.js';
 import type { AstraCheck } from '../support/usher-process.js';
 
@@ -27,7 +28,7 @@ describe('a cluster whose Redis', () => {
           },
         },
       },
-      { gateways: 2, workers: 3 },
+      { gateways: 2, workers: 1 },
     );
   });
 
@@ -48,7 +49,7 @@ describe('a cluster whose Redis', () => {
   };
   const known = (name: string): AstraCheck => ({ sessionId: name, query: `token=${name}&mac=${name}` });
   const inRedis = async (name: string): Promise<boolean> =>
-    (await cluster.redis.cli('KEYS', `usher:session:*:astra-1:${name}`)) !== '';
+    (await foundSession(cluster.redis, name)) !== undefined;
   const open = async (gateway: number, name: string): Promise<void> => {
     expect(await check(gateway, known(name))).toMatch(/^200 (backend|direct)$/);
     await eventually(async () => expect(await inRedis(name)).toBe(true));

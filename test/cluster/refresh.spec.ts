@@ -28,7 +28,7 @@ describe('a refresh of a user', () => {
       routes: [{ match: { channel: 'b*' }, backend: 'billing' }, { backend: 'portal' }],
       gateway: { answerTtl: { deny: '10m' } },
     };
-    cluster = await startCluster(config, { gateways: 2, workers: 1 });
+    cluster = await startCluster(config, { all: 1, gateways: 1 });
     redis = connectRedis({ url: cluster.redis.url, timeout: 2_000 });
     await redis.ready();
     const open = connectionFactory({ url: cluster.redis.url } as never);

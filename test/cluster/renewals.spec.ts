@@ -1,12 +1,10 @@
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
-import { startUsher, type UsherProcess } from '../support/usher-process.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 
 /** An edge that asks once, and a backend whose credential may be asked about again. */
 describe('a session of a reusable credential', () => {
   let portal: FakePortal;
   let cluster: UsherCluster;
-  let control: UsherProcess;
 
   beforeAll(async () => {
     portal = await startFakePortal();
@@ -16,12 +14,10 @@ describe('a session of a reusable credential', () => {
         billing: { type: 'http', url: `${portal.url}/check`, credential: 'reusable', failMode: 'open' },
       },
     };
-    cluster = await startCluster(config, { gateways: 1, workers: 1 });
-    control = await startUsher('control', { ...config, redis: { url: cluster.redis.url, timeout: '250ms' } });
+    cluster = await startCluster(config, ALL_IN_ONE);
   });
 
   afterAll(async () => {
-    await control?.end('SIGKILL');
     await cluster?.stop();
     await portal?.stop();
   });

@@ -27,7 +27,7 @@ describe('a switch', () => {
       backends: { portal: { type: 'http', url: `${portal.url}/check`, failMode: 'open' } },
       routes: [{ name: 'sports', match: { channel: 's*' }, backend: 'portal' }, { backend: 'portal' }],
     };
-    cluster = await startCluster(config, { gateways: 2, workers: 1 });
+    cluster = await startCluster(config, { all: 1, gateways: 1 });
     redis = connectRedis({ url: cluster.redis.url, timeout: 2_000 });
     await redis.ready();
     const open = connectionFactory({ url: cluster.redis.url } as never);

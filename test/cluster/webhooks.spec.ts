@@ -1,31 +1,22 @@
-import { eventually, startFakePortal, startRedis, type FakePortal, type RedisProcess } from '#usher/testing';
+import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
 import { schemaOf } from '../../apps/control/src/events/event-schemas.js';
 import { startReceiver, type TestReceiver } from '../../apps/control/src/webhooks/for-tests.js';
-import { startUsher, type UsherConfig, type UsherProcess } from '../support/usher-process.js';
+import { startCluster, type UsherCluster } from '../support/cluster.js';
 
 const SECRET = 'a secret of this test alone';
 const SESSIONS = 60;
 
 /** Controls are killed and Redis is restarted while sessions come and go, and one of two receivers is fails half of the time. */
 describe('webhooks of a cluster', () => {
-  let redis: RedisProcess;
   let portal: FakePortal;
   let good: TestReceiver;
   let bad: TestReceiver;
-  let gateway: UsherProcess;
-  const controls: UsherProcess[] = [];
-  let config: UsherConfig;
+  let cluster: UsherCluster;
   let count = 0;
 
   beforeAll(async () => {
-    [redis, portal, good, bad] = await Promise.all([
-      startRedis({ persist: true, args: ['--appendfsync', 'always'] }),
-      startFakePortal(),
-      startReceiver(),
-      startReceiver(),
-    ]);
-    config = {
-      redis: { url: redis.url, timeout: '250ms' },
+    [portal, good, bad] = await Promise.all([startFakePortal(), startReceiver(), startReceiver()]);
+    const config = {
       edges: { 'astra-1': {} },
       backends: { portal: { type: 'http', url: portal.url } },
       webhooks: [
@@ -41,22 +32,19 @@ describe('webhooks of a cluster', () => {
       if (count % 6 === 3) response.socket?.destroy();
     };
     portal.allow();
-    [gateway] = await Promise.all([startUsher('gateway', config), startControl(), startControl()]);
+    const redis = { persist: true, args: ['--appendfsync', 'always'] };
+    cluster = await startCluster(config, { all: 1, controls: 1, redis });
   });
 
   afterAll(async () => {
-    await Promise.all([gateway, ...controls].map((process) => process?.end('SIGKILL')));
-    await Promise.all([redis?.stop(), portal?.stop(), good?.close(), bad?.close()]);
+    await cluster?.stop();
+    await Promise.all([portal?.stop(), good?.close(), bad?.close()]);
   });
-
-  async function startControl(): Promise<void> {
-    controls.push(await startUsher('control', config));
-  }
 
   /** Each session begins, or is replaced by another viewer's under the same id. */
   const turn = async (token: string): Promise<void> => {
     for (let n = 0; n < SESSIONS; n += 1) {
-      const reply = await gateway.check({
+      const reply = await cluster.gateway.check({
         sessionId: `s${n}`,
         query: `token=${token}${n}`,
         ip: `192.0.2.${n}`,
@@ -69,7 +57,7 @@ describe('webhooks of a cluster', () => {
   const told = async (): Promise<number> => {
     const lengths = await Promise.all(
       Array.from({ length: 16 }, (_, shard) =>
-        redis.cli('XLEN', `usher:events:{${String(shard).padStart(2, '0')}}`),
+        cluster.redis.cli('XLEN', `usher:events:{${String(shard).padStart(2, '0')}}`),
       ),
     );
     return lengths.reduce((sum, length) => sum + Number(length), 0);
@@ -104,16 +92,16 @@ describe('webhooks of a cluster', () => {
   it('bring every event at least once and in order, though a control is killed in the middle', async () => {
     await turn('a');
     await eventually(() => good.received.length > 0 && bad.received.length > 0, { withinMs: 20_000 });
-    await controls.shift()!.end('SIGKILL');
+    await cluster.controls[1]!.end('SIGKILL');
     await turn('b');
     await eventually(async () => expect(await told()).toBeGreaterThanOrEqual(SESSIONS * 3));
     await allCame(good, second);
-    await startControl();
+    await cluster.add('control');
   }, 120_000);
 
   it('do so through a restart of Redis', async () => {
-    await redis.restart();
-    await eventually(async () => expect(await gateway.problems()).not.toContain('Redis is away'), {
+    await cluster.redis.restart();
+    await eventually(async () => expect(await cluster.gateway.problems()).not.toContain('Redis is away'), {
       withinMs: 20_000,
     });
     await turn('c');
@@ -141,7 +129,7 @@ describe('webhooks of a cluster', () => {
 
   it('send what their schemas describe, and no secret', async () => {
     portal.status(403);
-    expect((await gateway.check({ sessionId: 'denied', query: 'token=x' })).status).toBe(403);
+    expect((await cluster.gateway.check({ sessionId: 'denied', query: 'token=x' })).status).toBe(403);
     const types = (): string[] => good.taken().map(({ type }) => type);
     await eventually(() => expect(types()).toContain('check.denied'), { withinMs: 20_000 });
     for (const event of good.taken()) expect(() => schemaOf(event.type)!.parse(event)).not.toThrow();

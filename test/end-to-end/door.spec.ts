@@ -1,5 +1,5 @@
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 import { ASKED } from '../support/deadline.js';
 import { exchange, rawGet, statusOf } from '../support/raw-http.js';
 import { get } from '../support/usher-process.js';
@@ -19,17 +19,20 @@ describe('the edges’ door', () => {
 
   beforeAll(async () => {
     portal = await startFakePortal();
-    cluster = await startCluster({
-      log: { level: 'debug', format: 'json' },
-      edges: {
-        'astra-1': {},
-        local: { addresses: ['127.0.0.1'] },
-        'alta-1': { dialect: 'alta', addresses: ['127.0.0.2'] },
-        locked: { secret: SECRET },
-        elsewhere: { addresses: ['192.0.2.1'] },
+    cluster = await startCluster(
+      {
+        log: { level: 'debug', format: 'json' },
+        edges: {
+          'astra-1': {},
+          local: { addresses: ['127.0.0.1'] },
+          'alta-1': { dialect: 'alta', addresses: ['127.0.0.2'] },
+          locked: { secret: SECRET },
+          elsewhere: { addresses: ['192.0.2.1'] },
+        },
+        backends: { portal: { type: 'http', url: `${portal.url}/check` } },
       },
-      backends: { portal: { type: 'http', url: `${portal.url}/check` } },
-    });
+      ALL_IN_ONE,
+    );
   });
 
   beforeEach(() => {

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
+import { foundSession } from '../support/found-session.js';
 import { ministra } from '../support/middlewares.js';
 import { exchange, rawGet } from '../support/raw-http.js';
-import { startUsher, type UsherProcess } from '../support/usher-process.js';
 import { wholeTimes } from '../support/whole-times.js';
 
 const SCRIPT = '/stalker_portal/server/api/chk_flussonic_tmp_link.php';
@@ -25,7 +25,6 @@ describe('a Flussonic whose on_play asks a gateway of ours', () => {
   let portal: FakePortal;
   let studio: FakePortal;
   let cluster: UsherCluster;
-  let control: UsherProcess;
 
   beforeAll(async () => {
     [portal, studio] = await Promise.all([startFakePortal(), startFakePortal()]);
@@ -40,8 +39,7 @@ describe('a Flussonic whose on_play asks a gateway of ours', () => {
       },
       routes: [{ match: { action: 'publish' }, backend: 'studio' }, { backend: 'portal' }],
     };
-    cluster = await startCluster(config);
-    control = await startUsher('control', { ...config, redis: { url: cluster.redis.url, timeout: '250ms' } });
+    cluster = await startCluster(config, ALL_IN_ONE);
   });
 
   beforeEach(() => {
@@ -51,7 +49,6 @@ describe('a Flussonic whose on_play asks a gateway of ours', () => {
   });
 
   afterAll(async () => {
-    await control?.end('SIGKILL');
     await cluster?.stop();
     await Promise.all([portal?.stop(), studio?.stop()]);
   });
@@ -159,11 +156,9 @@ describe('a Flussonic whose on_play asks a gateway of ours', () => {
     tokens.set('7e', 'emil');
     const viewer = { session_id: 'fd0c-8', token: '7e', qs: 'token=7e' };
     expect(await asked({ ...viewer, ...begin })).toMatch(/^HTTP\/1.1 200/);
-    await eventually(async () =>
-      expect(await cluster.redis.cli('KEYS', 'usher:session:*:flu-1:fd0c-8')).not.toBe(''),
-    );
-    const [, address] = /operators: (http:\/\/[\d.:]+)/.exec(control.output())!;
-    const token = (await readFile(join(control.data, 'admin-token'), 'utf8')).trim();
+    await eventually(async () => (await foundSession(cluster.redis, 'fd0c-8', 'flu-1')) !== undefined);
+    const [, address] = /operators: (http:\/\/[\d.:]+)/.exec(cluster.control.output())!;
+    const token = (await readFile(join(cluster.control.data, 'admin-token'), 'utf8')).trim();
     const kicked = await fetch(`${address}/api/v1/kicks`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },

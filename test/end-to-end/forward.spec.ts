@@ -33,7 +33,7 @@ describe('forward authentication', () => {
         },
         routes: [{ match: { channel: 'open' }, backend: 'portal', failMode: 'open' }, { backend: 'portal' }],
       },
-      { gateways: 2 },
+      { all: 1, gateways: 1 },
     );
     [one, other] = cluster.gateways as [UsherProcess, UsherProcess];
   });

@@ -7,9 +7,9 @@ import {
   type FakeMediaMtx,
   type FakePortal,
 } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
+import { foundSession } from '../support/found-session.js';
 import { exchange } from '../support/raw-http.js';
-import { startUsher, type UsherProcess } from '../support/usher-process.js';
 
 const same = (bytes: string): string =>
   bytes
@@ -23,7 +23,6 @@ describe('a MediaMTX whose authHTTPAddress is a gateway of ours', () => {
   let portal: FakePortal;
   let mediamtx: FakeMediaMtx;
   let cluster: UsherCluster;
-  let control: UsherProcess;
 
   beforeAll(async () => {
     [portal, mediamtx] = await Promise.all([startFakePortal(), startFakeMediaMtx()]);
@@ -33,8 +32,7 @@ describe('a MediaMTX whose authHTTPAddress is a gateway of ours', () => {
       backends: { portal: { ...backend, timeout: '20s' } },
       routes: [{ match: { action: 'publish', channel: 'live/*' }, backend: 'portal' }, { backend: 'portal' }],
     };
-    cluster = await startCluster(config);
-    control = await startUsher('control', { ...config, redis: { url: cluster.redis.url, timeout: '250ms' } });
+    cluster = await startCluster(config, ALL_IN_ONE);
   });
 
   beforeEach(() => {
@@ -46,7 +44,6 @@ describe('a MediaMTX whose authHTTPAddress is a gateway of ours', () => {
   });
 
   afterAll(async () => {
-    await control?.end('SIGKILL');
     await cluster?.stop();
     await Promise.all([portal?.stop(), mediamtx?.stop()]);
   });
@@ -128,11 +125,9 @@ describe('a MediaMTX whose authHTTPAddress is a gateway of ours', () => {
     expect(await ask({ id, protocol: 'webrtc', query: 'token=k1', ip: '192.0.2.11' })).toMatch(
       /^HTTP\/1.1 200/,
     );
-    await eventually(async () =>
-      expect(await cluster.redis.cli('KEYS', `usher:session:*:mtx-1:${id}`)).not.toBe(''),
-    );
-    const [, address] = /operators: (http:\/\/[\d.:]+)/.exec(control.output())!;
-    const token = (await readFile(join(control.data, 'admin-token'), 'utf8')).trim();
+    await eventually(async () => (await foundSession(cluster.redis, id, 'mtx-1')) !== undefined);
+    const [, address] = /operators: (http:\/\/[\d.:]+)/.exec(cluster.control.output())!;
+    const token = (await readFile(join(cluster.control.data, 'admin-token'), 'utf8')).trim();
     await fetch(`${address}/api/v1/kicks`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },

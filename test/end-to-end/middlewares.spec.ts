@@ -1,5 +1,5 @@
 import { eventually, startFakeAstra, startFakePortal, type FakeAstra, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 import { ASKED } from '../support/deadline.js';
 import { endpoint, iptvportal, ministra, smarty } from '../support/middlewares.js';
 
@@ -38,7 +38,7 @@ describe('an Astra whose HTTP Request backend is a cluster of ours', () => {
         ),
         routes: KINDS.map((kind) => ({ match: { channel: `${kind}-*` }, backend: kind })),
       },
-      { workers: 2 },
+      ALL_IN_ONE,
     );
     astra = await startFakeAstra({ auth: `http://127.0.0.1:${cluster.gateway.port}/e/astra-1/check` });
   });

@@ -1,8 +1,8 @@
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 import { operatorsOf, same } from '../support/edge-questions.js';
+import { foundSession } from '../support/found-session.js';
 import { exchange } from '../support/raw-http.js';
-import { startUsher, type UsherProcess } from '../support/usher-process.js';
 
 const answered = (status: string, source = 'asked'): string =>
   `HTTP/1.1 ${status}\r\nX-Usher-Source: ${source}\r\nX-Usher-Id: …\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
@@ -10,7 +10,6 @@ const answered = (status: string, source = 'asked'): string =>
 describe('an nginx with the RTMP module whose notifications go to a gateway of ours', () => {
   let portal: FakePortal;
   let cluster: UsherCluster;
-  let control: UsherProcess;
 
   beforeAll(async () => {
     portal = await startFakePortal();
@@ -22,8 +21,7 @@ describe('an nginx with the RTMP module whose notifications go to a gateway of o
       backends: { portal: { type: 'http', url: `${portal.url}/check`, failMode: 'closed' } },
       routes: [{ match: { action: 'publish', channel: 'live/*' }, backend: 'portal' }, { backend: 'portal' }],
     };
-    cluster = await startCluster(config);
-    control = await startUsher('control', { ...config, redis: { url: cluster.redis.url, timeout: '250ms' } });
+    cluster = await startCluster(config, ALL_IN_ONE);
   });
 
   beforeEach(() => {
@@ -39,7 +37,6 @@ describe('an nginx with the RTMP module whose notifications go to a gateway of o
   });
 
   afterAll(async () => {
-    await control?.end('SIGKILL');
     await cluster?.stop();
     await portal?.stop();
   });
@@ -84,7 +81,7 @@ describe('an nginx with the RTMP module whose notifications go to a gateway of o
 
   it('asks again about the same session, which nobody is asked about, until it ends', async () => {
     expect(same(await notify(play(4, 'token=4')))).toBe(answered('200 OK'));
-    await eventually(() => isOpen(4));
+    await eventually(async () => (await foundSession(cluster.redis, '4', 'rtmp-1')) !== undefined);
     expect(same(await notify(update(4, 'token=4')))).toBe(answered('200 OK', 'cache'));
     // The backend's end ends nobody who plays.
     portal.status(500);
@@ -100,8 +97,8 @@ describe('an nginx with the RTMP module whose notifications go to a gateway of o
   it('is told at its next question to cut whom an operator kicks', async () => {
     const his = (form: string): string => form.replace('192.0.2.7', '192.0.2.60');
     expect(same(await notify(his(play(6, 'token=6'))))).toBe(answered('200 OK'));
-    await eventually(() => isOpen(6));
-    const operators = await operatorsOf(control);
+    await eventually(async () => (await foundSession(cluster.redis, '6', 'rtmp-1')) !== undefined);
+    const operators = await operatorsOf(cluster.control);
     const kicked = await operators('/kicks', { session: { edge: 'rtmp-1', id: '6' }, reason: 'a test' });
     expect(kicked.status).toBe(200);
     await eventually(async () =>

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 import { post, same } from '../support/edge-questions.js';
+import { foundSession } from '../support/found-session.js';
 
 const KEY = 'ome-secret-key';
 const answered = (body: string, source = 'asked'): string =>
@@ -14,11 +15,17 @@ describe('an OvenMediaEngine whose AdmissionWebhooks name a gateway of ours', ()
 
   beforeAll(async () => {
     portal = await startFakePortal();
-    cluster = await startCluster({
-      edges: { 'ome-1': { dialect: 'ome', ome: { secret: KEY } }, other: {} },
-      backends: { portal: { type: 'http', url: `${portal.url}/check` } },
-      routes: [{ match: { action: 'publish', channel: 'app/*' }, backend: 'portal' }, { backend: 'portal' }],
-    });
+    cluster = await startCluster(
+      {
+        edges: { 'ome-1': { dialect: 'ome', ome: { secret: KEY } }, other: {} },
+        backends: { portal: { type: 'http', url: `${portal.url}/check` } },
+        routes: [
+          { match: { action: 'publish', channel: 'app/*' }, backend: 'portal' },
+          { backend: 'portal' },
+        ],
+      },
+      ALL_IN_ONE,
+    );
   });
 
   beforeEach(() => {
@@ -46,9 +53,11 @@ describe('an OvenMediaEngine whose AdmissionWebhooks name a gateway of ours', ()
   const sign = (body: string): string => createHmac('sha1', KEY).update(body, 'latin1').digest('base64url');
   const said = (port: number, query: string, status = 'opening', direction = 'outgoing'): string =>
     `{"client":{"address":"192.0.2.7","port":${port},"real_ip":"127.0.0.1","user_agent":"VLC/3"},"request":{"direction":"${direction}","protocol":"llhls","status":"${status}","url":"https://live.example.com:3334/app/stream/llhls.m3u8?${query}","time":"2021-05-12T13:45:00.000Z"}}`;
-  const sessions = async (): Promise<number> =>
-    (await cluster.redis.cli('KEYS', 'usher:session:*:ome-1:*')).split('\n').filter((key) => key !== '')
-      .length;
+  const sessions = async (): Promise<number> => {
+    const keys = (await cluster.redis.cli('KEYS', 'usher:session:*:ome-1:*')).split('\n').filter(Boolean);
+    const found = keys.map((key) => foundSession(cluster.redis, key.split(':').at(-1)!, 'ome-1'));
+    return (await Promise.all(found)).filter((session) => session !== undefined).length;
+  };
 
   it('is told who may play, in a body; the backend got the viewer’s query byte for byte', async () => {
     expect(same(await admit(said(1, 'x=%C3%A9%zz&&token=1')))).toBe(answered('{"allowed":true}'));

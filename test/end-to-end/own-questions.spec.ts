@@ -1,5 +1,5 @@
 import { eventually, startFakeAstra, startFakePortal, type FakeAstra, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 import { ASKED } from '../support/deadline.js';
 import { flussonic, xtream } from '../support/middlewares.js';
 
@@ -23,15 +23,18 @@ describe('backends that are not asked as an Astra asks', () => {
     [panel, tms] = await Promise.all([startFakePortal(), startFakePortal()]);
     panel.behave(xtream(new Map([['anna', PASSWORD]])));
     tms.behave(flussonic(new Map([['7a', 'carl']])));
-    cluster = await startCluster({
-      log: { level: 'trace' },
-      edges: { 'astra-1': {} },
-      backends: {
-        panel: { type: 'xtream', url: panel.url, credential: 'reusable' },
-        tms: { type: 'flussonic', url: `${tms.url}/api/drm/auth_token` },
+    cluster = await startCluster(
+      {
+        log: { level: 'trace' },
+        edges: { 'astra-1': {} },
+        backends: {
+          panel: { type: 'xtream', url: panel.url, credential: 'reusable' },
+          tms: { type: 'flussonic', url: `${tms.url}/api/drm/auth_token` },
+        },
+        routes: [{ match: { channel: 'tms-*' }, backend: 'tms' }, { backend: 'panel' }],
       },
-      routes: [{ match: { channel: 'tms-*' }, backend: 'tms' }, { backend: 'panel' }],
-    });
+      ALL_IN_ONE,
+    );
     astra = await startFakeAstra({ auth: `http://127.0.0.1:${cluster.gateway.port}/e/astra-1/check` });
   });
 

@@ -1,6 +1,6 @@
 import { accountLine } from '#usher/rules';
 import { startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 import { post } from '../support/edge-questions.js';
 
 const KEY = 'a-key-of-the-studio-alone';
@@ -12,18 +12,21 @@ describe('who may publish', () => {
   beforeAll(async () => {
     portal = await startFakePortal();
     const accounts = [accountLine({ name: 'studio-1', secret: KEY, kind: 'token' })];
-    cluster = await startCluster({
-      edges: { 'srs-1': { dialect: 'srs' } },
-      backends: { portal: { type: 'http', url: `${portal.url}/check` } },
-      routes: [
-        {
-          match: { action: 'publish', channel: 'live/news*' },
-          rules: { users: { accounts, tokenParameter: 'key' } },
-        },
-        { match: { action: 'publish', channel: 'live/asked' }, backend: 'portal' },
-        { backend: 'portal' },
-      ],
-    });
+    cluster = await startCluster(
+      {
+        edges: { 'srs-1': { dialect: 'srs' } },
+        backends: { portal: { type: 'http', url: `${portal.url}/check` } },
+        routes: [
+          {
+            match: { action: 'publish', channel: 'live/news*' },
+            rules: { users: { accounts, tokenParameter: 'key' } },
+          },
+          { match: { action: 'publish', channel: 'live/asked' }, backend: 'portal' },
+          { backend: 'portal' },
+        ],
+      },
+      ALL_IN_ONE,
+    );
   });
   beforeEach(() => {
     portal.requests.length = 0;

@@ -1,5 +1,5 @@
 import { eventually, portalBehaviours, startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 import { ASKED } from '../support/deadline.js';
 import { get, type AstraCheck, type CheckReply } from '../support/usher-process.js';
 
@@ -30,37 +30,40 @@ describe('routes', () => {
       breaker: calm,
     });
     const both = { backends: ['a', 'b'] };
-    cluster = await startCluster({
-      edges: { 'astra-1': {}, 'astra-2': {} },
-      backends: {
-        a: backend(a),
-        b: backend(b),
-        'patient-a': backend(a, '20s'),
-        watched: { ...backend(a, '1500ms'), maxCalls: 20 },
+    cluster = await startCluster(
+      {
+        edges: { 'astra-1': {}, 'astra-2': {} },
+        backends: {
+          a: backend(a),
+          b: backend(b),
+          'patient-a': backend(a, '20s'),
+          watched: { ...backend(a, '1500ms'), maxCalls: 20 },
+        },
+        groups: {
+          any: { ...both, policy: 'any' },
+          race: { backends: ['patient-a', 'b'], policy: 'any' },
+          'any-unavailable': { ...both, policy: 'any', partial: 'unavailable' },
+          'any-deny': { ...both, policy: 'any', partial: 'deny' },
+          first: { ...both, policy: 'first' },
+          'first-next': { ...both, policy: 'first', onDeny: 'next' },
+        },
+        routes: [
+          { match: { channel: 'promo-*' }, access: 'public' },
+          { match: { path: '/free/' }, access: 'public' },
+          { match: { channel: 'watched-*' }, backend: 'watched', mode: 'observe' },
+          ...['any', 'race', 'any-unavailable', 'any-deny', 'first', 'first-next'].map((group) => ({
+            match: { channel: `${group}:*` },
+            group,
+          })),
+          { match: { channel: 'tv-*', query: { token: '^[0-9a-f]{32}$' } }, backend: 'b' },
+          { match: { channel: 'tv-*', edge: 'astra-2' }, backend: 'b' },
+          { match: { channel: 'tv-*', host: '*.b.example.com' }, backend: 'b' },
+          { match: { channel: 'tv-*', path: '/b/' }, backend: 'b' },
+          { match: { channel: 'tv-*' }, backend: 'a' },
+        ],
       },
-      groups: {
-        any: { ...both, policy: 'any' },
-        race: { backends: ['patient-a', 'b'], policy: 'any' },
-        'any-unavailable': { ...both, policy: 'any', partial: 'unavailable' },
-        'any-deny': { ...both, policy: 'any', partial: 'deny' },
-        first: { ...both, policy: 'first' },
-        'first-next': { ...both, policy: 'first', onDeny: 'next' },
-      },
-      routes: [
-        { match: { channel: 'promo-*' }, access: 'public' },
-        { match: { path: '/free/' }, access: 'public' },
-        { match: { channel: 'watched-*' }, backend: 'watched', mode: 'observe' },
-        ...['any', 'race', 'any-unavailable', 'any-deny', 'first', 'first-next'].map((group) => ({
-          match: { channel: `${group}:*` },
-          group,
-        })),
-        { match: { channel: 'tv-*', query: { token: '^[0-9a-f]{32}$' } }, backend: 'b' },
-        { match: { channel: 'tv-*', edge: 'astra-2' }, backend: 'b' },
-        { match: { channel: 'tv-*', host: '*.b.example.com' }, backend: 'b' },
-        { match: { channel: 'tv-*', path: '/b/' }, backend: 'b' },
-        { match: { channel: 'tv-*' }, backend: 'a' },
-      ],
-    });
+      ALL_IN_ONE,
+    );
   });
 
   beforeEach(() => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 
 const SECRET = 'a secret of the channel';
 const HOUR = 3_600;
@@ -27,14 +27,17 @@ describe('rules in front of a backend', () => {
     await writeFile(join(folder, 'addresses.txt'), '198.51.100.0/24\n');
     portal = await startFakePortal();
     const rules = { ip: { file: join(folder, 'addresses.txt') } };
-    cluster = await startCluster({
-      edges: { 'astra-1': {} },
-      backends: { portal: { type: 'http', url: `${portal.url}/check` } },
-      routes: [
-        { match: { channel: 'own' }, rules: { securetoken: { secrets: SECRET } } },
-        { rules, backend: 'portal' },
-      ],
-    });
+    cluster = await startCluster(
+      {
+        edges: { 'astra-1': {} },
+        backends: { portal: { type: 'http', url: `${portal.url}/check` } },
+        routes: [
+          { match: { channel: 'own' }, rules: { securetoken: { secrets: SECRET } } },
+          { rules, backend: 'portal' },
+        ],
+      },
+      ALL_IN_ONE,
+    );
   });
   beforeEach(() => {
     portal.requests.length = 0;

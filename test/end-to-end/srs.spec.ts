@@ -1,6 +1,7 @@
 import { eventually, startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 import { post, same } from '../support/edge-questions.js';
+import { foundSession } from '../support/found-session.js';
 
 const answered = (code: 0 | 1, source = 'asked'): string =>
   `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Usher-Source: ${source}\r\nX-Usher-Id: …\r\nContent-Length: 10\r\nConnection: close\r\n\r\n{"code":${code}}`;
@@ -11,11 +12,17 @@ describe('an SRS whose http_hooks name a gateway of ours', () => {
 
   beforeAll(async () => {
     portal = await startFakePortal();
-    cluster = await startCluster({
-      edges: { 'srs-1': { dialect: 'srs' } },
-      backends: { portal: { type: 'http', url: `${portal.url}/check`, failMode: 'closed' } },
-      routes: [{ match: { action: 'publish', channel: 'live/*' }, backend: 'portal' }, { backend: 'portal' }],
-    });
+    cluster = await startCluster(
+      {
+        edges: { 'srs-1': { dialect: 'srs' } },
+        backends: { portal: { type: 'http', url: `${portal.url}/check`, failMode: 'closed' } },
+        routes: [
+          { match: { action: 'publish', channel: 'live/*' }, backend: 'portal' },
+          { backend: 'portal' },
+        ],
+      },
+      ALL_IN_ONE,
+    );
   });
 
   beforeEach(() => {
@@ -61,7 +68,7 @@ describe('an SRS whose http_hooks name a gateway of ours', () => {
 
   it('tells when a session ends, and it is over', async () => {
     expect(same(await hook(said('on_play', 's1', '?token=s1')))).toBe(answered(0));
-    await eventually(() => isOpen('s1'));
+    await eventually(async () => (await foundSession(cluster.redis, 's1', 'srs-1')) !== undefined);
     expect(same(await hook(said('on_stop', 's1', '?token=s1')))).toBe(answered(0, 'rule'));
     await eventually(async () => !(await isOpen('s1')));
     expect(portal.requests).toHaveLength(1);

@@ -1,5 +1,5 @@
 import { startFakePortal, type FakePortal } from '#usher/testing';
-import { startCluster, type UsherCluster } from '../support/cluster.js';
+import { ALL_IN_ONE, startCluster, type UsherCluster } from '../support/cluster.js';
 import { exchange } from '../support/raw-http.js';
 import { wire, type Message } from './message.js';
 import { SERVERS } from './servers/all.js';
@@ -119,11 +119,14 @@ describe('what hostile viewers try, through a gateway', () => {
   beforeAll(async () => {
     portal = await startFakePortal();
     const edges = SERVERS.map(({ dialect, settings }, at) => [nameOf(at), { dialect, ...settings }] as const);
-    cluster = await startCluster({
-      edges: Object.fromEntries(edges),
-      backends: { portal: { type: 'http', url: `${portal.url}/check`, failMode: 'closed' } },
-      routes: [{ backend: 'portal' }, { match: { action: 'publish' }, backend: 'portal' }],
-    });
+    cluster = await startCluster(
+      {
+        edges: Object.fromEntries(edges),
+        backends: { portal: { type: 'http', url: `${portal.url}/check`, failMode: 'closed' } },
+        routes: [{ backend: 'portal' }, { match: { action: 'publish' }, backend: 'portal' }],
+      },
+      ALL_IN_ONE,
+    );
   });
   afterAll(async () => {
     await cluster?.stop();

@@ -104,7 +104,7 @@ async function startOnFreePorts(role: UsherRole, config: UsherConfig): Promise<U
   try {
     await eventually(async () => program.hasEnded || (await usher.health('/health/ready')).status === 200, {
       withinMs: 60_000,
-      everyMs: 25,
+      everyMs: 50,
     });
     if (program.hasEnded) throw new Error('it ended');
   } catch (error) {
