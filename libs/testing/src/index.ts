@@ -1,6 +1,7 @@
 import * as portalBehaviours from './portal-behaviours.js';
 
 export { TEST_CERTIFICATE, TEST_KEY } from './certificate.js';
+export { later } from './later.js';
 export { eventually } from './eventually.js';
 export type { EventuallyOptions } from './eventually.js';
 export { FakeAstra, startFakeAstra, webhookPayload } from './fake-astra.js';

@@ -22,12 +22,13 @@ export interface Caller {
   close(): Promise<void>;
 }
 
-export type CallerConfig = Pick<BackendConfig, 'ca' | 'insecure' | 'maxCalls' | 'timeout'>;
+export type CallerConfig = Pick<BackendConfig, 'ca' | 'insecure' | 'timeout'>;
 
 /** Throws if the CA file cannot be read. */
 export function createCaller(origin: string, config: CallerConfig, clock: Clock): Caller {
   const options: Pool.Options = {
-    connections: config.maxCalls,
+    // As many as there are calls: the bulkhead bounds them, and what is only observed is kept back by nothing of ours.
+    connections: null,
     pipelining: 1,
     maxHeaderSize: MAX_HEADERS,
     maxResponseSize: MAX_BODY,

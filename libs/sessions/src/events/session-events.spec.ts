@@ -1,6 +1,6 @@
 import { connectRedis } from '#usher/redis';
 import type { RedisClient } from '#usher/redis';
-import { ManualClock, startRedis } from '#usher/testing';
+import { later, ManualClock, startRedis } from '#usher/testing';
 import type { RedisProcess } from '#usher/testing';
 import { aSession } from '../registry/for-tests.js';
 import { RedisSessionRegistry } from '../registry/redis-session-registry.js';
@@ -80,8 +80,10 @@ describe('the events of a session that ended', () => {
     expect(await ended()).toBeUndefined();
     await registry.open({ ...session, fingerprint: 'first' });
     await registry.close(session, 'idle');
+    await later();
     await registry.open({ ...session, user: '', state: 'on-trust', source: 'fail-open' });
     await registry.open(session);
+    await later();
     await registry.close(session, 'closed-by-edge');
     const found = (await ended())!;
     expect(told(found)).toEqual(['opened', 'opened', 'moved', 'closed']);

@@ -1,6 +1,7 @@
 import { Why } from '#usher/decisions';
 import { silentLog, type Check, type Session } from '#usher/domain';
 import { RedisSessionRegistry } from '#usher/sessions';
+import { later } from '#usher/testing';
 import { aSession, startApiWorld, type ApiWorld } from '../for-tests.js';
 
 let world: ApiWorld;
@@ -233,6 +234,7 @@ describe('GET /sessions/{edge}/{id}', () => {
   it('tells of one that ended, with its end, as long as its events are kept', async () => {
     await open({ user: '', state: 'on-trust', source: 'fail-open' });
     await open({ user: '100500' });
+    await later();
     await registry.close({ edge: 'astra-1', sessionId: '1' }, 'closed-by-edge');
     const { session, ended, history, complete } = await world.get('/sessions/astra-1/1');
     expect(session).toMatchObject({
