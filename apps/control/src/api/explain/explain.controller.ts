@@ -9,8 +9,9 @@ import { Endpoint } from '../endpoint/endpoint.js';
 import { NODE } from '../endpoint/tokens.js';
 import { Problem } from '../problems/problem.js';
 import { askedCheck, readCheck, type AskedCheck } from './asked-check.js';
-import { DEAD_BY_DESIGN, explain, type Explanation } from './explain.js';
+import { explain, type Explanation } from './explain.js';
 import { rungView } from './rung.js';
+import { DEAD_BY_DESIGN } from './sentences.js';
 
 const answer = z.strictObject({
   allow: z.boolean().nullable().describe('null: the backend’s answer decides, and it was not asked.'),

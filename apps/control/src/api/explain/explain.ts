@@ -38,6 +38,7 @@ import { askTarget } from './ask-target.js';
 import type { ReadCheck } from './asked-check.js';
 import { DeviceCap } from './device-cap.js';
 import { decides, passes, type Rung } from './rung.js';
+import { because, DEAD_BY_DESIGN, howItAnswered, revokedText, whatIsThere } from './sentences.js';
 
 export interface ExplainParts {
   readonly node: Pick<
@@ -475,54 +476,6 @@ const KNOWN = { allow: true, source: 'session', reason: 'session-known' } as con
 const EXTENDED = { allow: true, source: 'session', reason: 'session-extended' } as const;
 const REVOKED = { allow: false, source: 'session', reason: 'held-refused' } as const;
 const OVER = { allow: false, source: 'rule', reason: 'limit-reached' } as const;
-
-/** Said of every token that is good for one question only. */
-export const DEAD_BY_DESIGN =
-  'The token is dead by design: it is good for one question, seconds after it was made. Asking again would say nothing about this viewer; /api/v1/why knows what was answered.';
-
-function howItAnswered({ backend, status, tookMs }: BackendAnswer): string {
-  const said = status === undefined ? '' : ` with ${status}`;
-  return `${backend} answered${said} within ${Math.max(1, Math.round(tookMs))} ms.`;
-}
-
-type Missing = Exclude<FoundSession, { readonly kind: 'same' }>;
-
-/** What the registry has in its place, and why that says nothing. */
-function whatIsThere(found: Missing): [says: string, because: string] {
-  if (found.kind === 'other')
-    return [
-      'Another viewer’s session has this id: it would be closed as replaced.',
-      'Token, address or channel differ.',
-    ];
-  if (found.kind === 'none' && found.revokedAt === undefined)
-    return ['There is no such session.', 'Nobody of this id, token, address and channel is watching.'];
-  return [
-    'This very session was revoked: it answers nothing, and the backend is asked anew.',
-    `${revokedText(found)} As long as a hold refuses its viewer, the hold says so.`,
-  ];
-}
-
-function revokedText(found: Missing): string {
-  const at = 'revokedAt' in found && found.revokedAt !== undefined ? ` at ${timeText(found.revokedAt)}` : '';
-  return found.kind === 'none'
-    ? `It was revoked${at}, and is closed.`
-    : `It was revoked${at}, and is being closed.`;
-}
-
-function because({ source, allow }: Decision): string {
-  switch (source) {
-    case 'stale':
-      return 'This very token was allowed, and its time still runs.';
-    case 'known':
-      return 'The backend allowed this viewer, or one like him, lately.';
-    case 'overload':
-      return allow ? 'The overload policy lets in.' : 'The overload policy refuses.';
-    default:
-      return allow
-        ? 'Nobody knows him, and the fail mode lets in.'
-        : 'Nobody knows him, and the fail mode refuses.';
-  }
-}
 
 function unavailable(
   backend: string,
