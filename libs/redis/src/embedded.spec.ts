@@ -8,6 +8,7 @@ import type { Log } from '#usher/domain';
 import { eventually } from '#usher/testing';
 import { connectRedis } from './connect-redis.js';
 import { startEmbeddedRedis } from './embedded.js';
+import { isAlive } from './orphan.js';
 import { findRedisBinary } from './redis-binary.js';
 
 const EMBEDDED = new URL('embedded.js', import.meta.url).href;
@@ -20,14 +21,6 @@ afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
 const record = () =>
   JSON.parse(readFileSync(join(dataDir, 'redis/server.json'), 'utf8')) as { pid: number; port: number };
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
 
 async function ask(url: string, command: string, ...args: string[]): Promise<unknown> {
   const client = connectRedis({ url, timeout: 2_000 });
@@ -71,7 +64,7 @@ describe('startEmbeddedRedis', () => {
     expect(await ask(first.url, 'CONFIG', 'GET', 'appendfsync')).toEqual(['appendfsync', 'everysec']);
     const { pid } = record();
     await first.stop();
-    expect(isAlive(pid)).toBe(false);
+    expect(await isAlive(pid)).toBe(false);
     const second = await startEmbeddedRedis({ dataDir, log: silentLog });
     expect(await ask(second.url, 'GET', 'key')).toBe('value');
     await second.stop();
@@ -113,7 +106,7 @@ describe('startEmbeddedRedis', () => {
     const { usher } = await startProcess('process.exit(0);');
     await ended(usher);
     const { pid } = record();
-    await eventually(() => !isAlive(pid));
+    await eventually(async () => !(await isAlive(pid)));
   });
 
   it('outlives the terminal’s Ctrl-C until Usher stops it', async () => {
@@ -125,7 +118,7 @@ describe('startEmbeddedRedis', () => {
     expect(await ask(url, 'PING')).toBe('PONG');
     usher.stdin!.write('stop\n');
     await ended(usher);
-    await eventually(() => !isAlive(pid));
+    await eventually(async () => !(await isAlive(pid)));
   });
 
   it.each(['alive', 'stopped'])('ends an orphan (%s) of a killed run, and keeps its data', async (state) => {
@@ -134,7 +127,7 @@ describe('startEmbeddedRedis', () => {
     usher.kill('SIGKILL');
     await ended(usher);
     const orphan = record().pid;
-    expect(isAlive(orphan)).toBe(true);
+    expect(await isAlive(orphan)).toBe(true);
     if (state === 'stopped') process.kill(orphan, 'SIGSTOP');
     const warnings: unknown[] = [];
     const log: Log = { ...silentLog, warn: (fields) => warnings.push(fields) };
@@ -149,7 +142,7 @@ describe('startEmbeddedRedis', () => {
     mkdirSync(join(dataDir, 'redis'));
     writeFileSync(join(dataDir, 'redis/server.json'), JSON.stringify({ pid: stranger.pid, port: 1 }));
     const redis = await startEmbeddedRedis({ dataDir, log: silentLog });
-    expect(isAlive(stranger.pid!)).toBe(true);
+    expect(await isAlive(stranger.pid!)).toBe(true);
     await redis.stop();
     stranger.kill();
   });

@@ -68,7 +68,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
 }
 
 /** A process that ended and that nobody waited for (as in containers without an init) is not alive. */
-async function isAlive(pid: number): Promise<boolean> {
+export async function isAlive(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0);
   } catch {

@@ -1,8 +1,15 @@
-import { Queue, WaitingError, Worker, type Job, type JobsOptions } from 'bullmq';
+import { Queue, RedisConnection, WaitingError, Worker, type Job, type JobsOptions } from 'bullmq';
 import type { Random } from '#usher/domain';
 import { doubled } from './backoff.js';
 import type { AddOptions, JobCounts, JobDefinition, JobQueue, WorkedJob } from './job-queue.js';
 import type { QueueConnections } from './queue-connections.js';
+
+/**
+ * BullMQ is kept from asking for Redis' version: where that fails, as while Redis is away, it gives the connection up for
+ * ever. It then takes Redis for this one, which its own is too old for: it would wait in whole seconds. The least that
+ * Usher starts with.
+ */
+RedisConnection.minimumVersion = '7.0.0';
 
 /** Its hash tag keeps all of a queue in one slot of a Cluster. */
 export const PREFIX = '{usher}';
