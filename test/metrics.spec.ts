@@ -17,7 +17,7 @@ describe('what one process with all roles tells at /metrics', () => {
   });
 
   afterAll(async () => {
-    await usher?.end();
+    await usher?.end('SIGKILL');
     await Promise.all([redis?.stop(), portal?.down()]);
   });
 

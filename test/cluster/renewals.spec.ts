@@ -9,7 +9,7 @@ describe('a session of a reusable credential', () => {
   beforeAll(async () => {
     portal = await startFakePortal();
     const config = {
-      gateway: { grace: '1s' },
+      gateway: { grace: '300ms' },
       backends: {
         billing: { type: 'http', url: `${portal.url}/check`, credential: 'reusable', failMode: 'open' },
       },

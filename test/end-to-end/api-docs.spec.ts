@@ -62,7 +62,7 @@ describe('docs/api.md', () => {
     await usher.check({ sessionId: '43', query: 'token=bad' });
   });
   afterAll(async () => {
-    await usher?.end();
+    await usher?.end('SIGKILL');
     await portal?.down();
   });
 
