@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { eventually, freePort, portalBehaviours, startFakePortal, type FakePortal } from '#usher/testing';
+import { eventually, freePort, portalBehaviours, startFakePortal, startRedis } from '#usher/testing';
+import type { FakePortal, RedisProcess } from '#usher/testing';
 import { startUsher, type UsherProcess } from '../support/usher-process.js';
 
 /** A shell's words, for what stands in the document: 'single' and "double" quotes, one after the other. */
@@ -36,6 +37,7 @@ function asCurl(line: string, port: number): Promise<Reply> {
 
 describe('docs/api.md', () => {
   let usher: UsherProcess;
+  let redis: RedisProcess;
   let portal: FakePortal;
   let port: number;
   let text: string;
@@ -48,10 +50,11 @@ describe('docs/api.md', () => {
 
   beforeAll(async () => {
     text = await readFile('docs/api.md', 'utf8');
-    portal = await startFakePortal();
+    [redis, portal] = await Promise.all([startRedis(), startFakePortal()]);
     portal.byToken({ 123: portalBehaviours.allow({ 'X-UserId': '100500' }) }, portalBehaviours.deny());
     port = await freePort();
     usher = await startUsher('all', {
+      redis: { url: redis.url },
       control: { listen: `127.0.0.1:${port}` },
       edges: { 'astra-1': {} },
       backends: { portal: { type: 'http', url: `${portal.url}/check` } },
@@ -63,7 +66,7 @@ describe('docs/api.md', () => {
   });
   afterAll(async () => {
     await usher?.end('SIGKILL');
-    await portal?.down();
+    await Promise.all([redis?.stop(), portal?.down()]);
   });
 
   it('gives commands that work as they stand there', async () => {

@@ -7,23 +7,31 @@ import { LineOutput } from './line-output.js';
 
 let folder: string;
 let pipe: { reader: number; writer: number };
+let isRead: boolean;
+let output: LineOutput;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'usher-lines-'));
   const path = join(folder, 'pipe');
   execFileSync('mkfifo', [path]);
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   pipe = { reader, writer: openSync(path, constants.O_WRONLY | constants.O_NONBLOCK) };
+  isRead = true;
 });
 afterEach(() => {
-  for (const fd of [pipe.reader, pipe.writer]) {
-    try {
-      closeSync(fd);
-    } catch {
-      // closed by the test
-    }
-  }
+  leave();
+  // It sees that its reader is gone: what it would write later would go to whoever has the descriptor then.
+  output.flush();
+  closeSync(pipe.writer);
   rmSync(folder, { recursive: true });
 });
+
+const outputTo = (maxBuffered?: number): LineOutput => (output = new LineOutput(pipe.writer, maxBuffered));
+
+/** The reader goes. Once: a descriptor closed again is another thread's by then. */
+function leave(): void {
+  if (isRead) closeSync(pipe.reader);
+  isRead = false;
+}
 
 /** Reads what is there, and what comes while there is anything, until `enough`. */
 async function readUntil(enough: (text: string) => boolean): Promise<string> {
@@ -43,7 +51,7 @@ const numbered = (count: number) => Array.from({ length: count }, (_, i) => `${i
 
 describe('LineOutput', () => {
   it('keeps lines in order and whole while its reader stalls, without waiting for it', async () => {
-    const output = new LineOutput(pipe.writer);
+    outputTo();
     const lines = numbered(5_000);
     for (const line of lines) output.write(`${line}\n`);
     const text = await readUntil((all) => all.endsWith(`${lines.at(-1)}\n`));
@@ -51,7 +59,7 @@ describe('LineOutput', () => {
   });
 
   it('drops what goes beyond its bound, and says how much', async () => {
-    const output = new LineOutput(pipe.writer, 10_000);
+    outputTo(10_000);
     for (const line of numbered(5_000)) output.write(`${line}\n`);
     const text = await readUntil((all) => all.includes('dropped') && all.endsWith('\n'));
     const lines = text.split('\n').slice(0, -1);
@@ -61,9 +69,9 @@ describe('LineOutput', () => {
   });
 
   it('gives up at once when its reader is gone', () => {
-    const output = new LineOutput(pipe.writer);
+    outputTo();
     for (const line of numbered(2_000)) output.write(`${line}\n`);
-    closeSync(pipe.reader);
+    leave();
     const started = performance.now();
     for (let i = 0; i < 20; i += 1) {
       output.write('more\n');
@@ -73,7 +81,7 @@ describe('LineOutput', () => {
   });
 
   it('ends its wait for a reader that stalls at exit', () => {
-    const output = new LineOutput(pipe.writer);
+    outputTo();
     for (const line of numbered(2_000)) output.write(`${line}\n`);
     const started = performance.now();
     output.flush();
