@@ -5,6 +5,8 @@ import { LRUCache } from 'lru-cache';
 const TOLD_FROM = 1 / 8;
 /** More than come anew with one. */
 const FORGOTTEN_AT_ONCE = 2;
+/** Where nobody's window was over it is looked again after this, ms. */
+const LOOK_EVERY = 100;
 /** One thing is nothing peculiar. */
 const FEWEST = 2;
 
@@ -29,6 +31,7 @@ export class LocalCounts {
   readonly #suspects: LRUCache<string, Suspect>;
   /** All that is remembered of all. */
   #things = 0;
+  #lookAt = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -72,10 +75,14 @@ export class LocalCounts {
   /** Of whom it was not heard for the longest time: some with each thing that is noted. */
   #forgetOld(): void {
     const now = this.clock.monotonic();
+    if (now < this.#lookAt) return;
     for (let i = 0; i < FORGOTTEN_AT_ONCE; i += 1) {
       const [name] = this.#suspects.rkeys();
       const oldest = name === undefined ? undefined : this.#suspects.peek(name);
-      if (name === undefined || oldest === undefined || oldest.until > now) return;
+      if (name === undefined || oldest === undefined || oldest.until > now) {
+        this.#lookAt = now + LOOK_EVERY;
+        return;
+      }
       this.#suspects.delete(name);
     }
   }
