@@ -79,13 +79,18 @@ export class Events {
     this.#loop = this.#run(this.#line);
   }
 
+  /** Called when it begins to tail, at once where it does: nothing that was told before is heard, so read what is true. */
+  onTailing(listener: () => void): void {
+    if (this.#position === undefined) this.#onTailing.push(listener);
+    else listener();
+  }
+
   /** Starts; resolves when what is emitted from now on will be heard: true; or after the time: false. */
   async tailing(withinMs: number): Promise<boolean> {
     this.start();
-    if (this.#position !== undefined) return true;
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), withinMs);
-      this.#onTailing.push(() => {
+      this.onTailing(() => {
         clearTimeout(timer);
         resolve(true);
       });
@@ -144,7 +149,7 @@ export class Events {
     this.#epoch = epoch;
     if (position === undefined) {
       this.#position = last;
-      for (const tell of this.#onTailing.splice(0)) tell();
+      for (const listener of this.#onTailing.splice(0)) this.#safely(listener);
       return;
     }
     // A Redis that came back empty with its clock behind gives ids that are below ours.

@@ -32,10 +32,18 @@ interface Process {
   readonly redis: RedisClient;
 }
 
-/** One process of a cluster. */
+/** One process of a cluster, which hears of changes from now on. */
 async function aProcess(id: string, clock: ManualClock): Promise<Process> {
-  const redis = connectRedis({ url: server.url, timeout: 5_000 });
+  const { redis, bus, ...process } = started(id, clock);
   await redis.ready();
+  await bus.connect();
+  expect(await bus.events.tailing(10_000)).toBe(true);
+  return { redis, ...process };
+}
+
+/** One whose Redis may be away. */
+function started(id: string, clock: ManualClock): Process & { readonly bus: StreamClient } {
+  const redis = connectRedis({ url: server.url, timeout: 5_000 });
   const connect = connectionFactory({ url: server.url } as never);
   const bus = new StreamClient({ connect: () => connect(BUS_REDIS_OPTIONS), id, now: () => clock.now() });
   const heard: (readonly string[] | undefined)[] = [];
@@ -45,9 +53,8 @@ async function aProcess(id: string, clock: ManualClock): Promise<Process> {
   const onLapse = (_: string, until: number): void => void lapses.push(until);
   const canaries = clusterCanaries({ config, redis, bus, clock, log: silentLog, onChange, onLapse });
   bus.events.start();
-  await bus.connect();
   open.push(redis, bus, { close: () => canaries.stop() });
-  return { canaries, heard, lapses, redis };
+  return { canaries, heard, lapses, redis, bus };
 }
 
 const wrong = { request: 'r', right: false, inARow: 2, wrong: true, proven: true };
@@ -76,6 +83,18 @@ describe('what canaries show', () => {
     await eventually(() => expect(two.heard).toStrictEqual([['deny'], undefined]));
     expect(two.canaries.ofBackend('portal')).toBeUndefined();
     expect(one.heard).toStrictEqual([['deny'], undefined]);
+  });
+
+  it('is known to one that starts while Redis is away, as soon as it is back', async () => {
+    const clock = new ManualClock(Date.now());
+    const { redis } = await aProcess('one', clock);
+    await new CanaryKeeper(redis).write('portal', recordOf(clock, 60_000));
+    server.pause();
+    const late = started('late', clock);
+    await late.canaries.look();
+    expect(late.heard).toEqual([]);
+    server.resume();
+    await eventually(() => expect(late.heard).toEqual([['deny']]));
   });
 
   it('ends in its time where nobody renews it, Redis or no Redis, and goes on where it is renewed', async () => {

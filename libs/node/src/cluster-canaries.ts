@@ -6,7 +6,7 @@ import type { RedisClient } from '#usher/redis';
 
 /** Tells every process to look at what canaries have shown. */
 const CHANGED = 'canaries.changed';
-/** While it is not known whether one is over, or was renewed, it is looked up so often, ms. */
+/** What could not be read is looked up so often, ms. */
 const LOOK_AGAIN = 5_000;
 /** What was over for longer was told by others, ms. */
 const TOLD_WITHIN = 300_000;
@@ -44,7 +44,7 @@ export function clusterCanaries(parts: ClusterCanariesParts): ClusterCanaries {
   );
   const keeper = new CanaryKeeper(redis);
   const known = new Map<string, CanarySuspicion>();
-  /** Their time is up as far as is known here: whether they were renewed could not be read. */
+  /** What is true of them could not be read. */
   const unread = new Set<string>();
   let looking: Promise<void> | undefined;
   let again = false;
@@ -68,9 +68,8 @@ export function clusterCanaries(parts: ClusterCanariesParts): ClusterCanaries {
       if (read !== undefined && ago >= 0 && ago < TOLD_WITHIN) onLapse(backend, read.until);
     } catch (error) {
       log.debug({ error, backend }, 'what canaries show could not be read');
-      const before = known.get(backend);
-      follow(backend, before);
-      if (before !== undefined && !known.has(backend)) unread.add(backend);
+      follow(backend, known.get(backend));
+      unread.add(backend);
     }
   }
 
@@ -103,6 +102,8 @@ export function clusterCanaries(parts: ClusterCanariesParts): ClusterCanaries {
   }
 
   bus.events.on(CHANGED, () => void look());
+  // Nobody heard what was told before: between the first look and this, or while Redis was away at the start.
+  bus.events.onTailing(() => void look());
   return {
     ofBackend: (backend) => {
       const suspicion = known.get(backend);

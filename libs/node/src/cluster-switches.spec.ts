@@ -40,8 +40,8 @@ beforeEach(async () => {
   const events = { tell: async (type: string) => void told.push(type) };
   const onChange = (change: SwitchChange): void => void changes.push(change);
   switches = clusterSwitches({ config, redis, bus, clock, log: silentLog, events, onChange });
-  bus.events.start();
   await bus.connect();
+  expect(await bus.events.tailing(10_000)).toBe(true);
 });
 
 afterEach(async () => {

@@ -43,8 +43,8 @@ async function aProcess(id: string, onDenied: (denied: DeniedViewer) => void): P
   const connect = connectionFactory({ url: server.url } as never);
   const bus = new StreamClient({ connect: () => connect(BUS_REDIS_OPTIONS), id, now: () => clock.now() });
   const denies = deniedViewers({ redis, known, shards: 4, bus, clock, onDenied });
-  bus.events.start();
   await bus.connect();
+  expect(await bus.events.tailing(10_000)).toBe(true);
   open.push(bus);
   return denies;
 }
