@@ -22,7 +22,9 @@ function row([name, figure]: [string, Figure]): readonly string[] {
     unit,
     beside === undefined ? '' : `${short(beside)} (${besideWhat})`,
     ratio === undefined ? '' : ratio.toFixed(2),
-    aim === undefined ? '' : `${aim.text}: ${aim.met ? 'met' : 'MISSED'}${noisy === true ? ' (noisy)' : ''}`,
+    aim === undefined
+      ? ''
+      : `${aim.text}: ${noisy === true ? 'not told (noisy)' : aim.met ? 'met' : 'MISSED'}`,
     `${range(spread)}${ratioSpread === undefined ? '' : `, ratio ${range(ratioSpread)}`}`,
   ];
 }

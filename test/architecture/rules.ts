@@ -30,7 +30,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@nestjs/terminus': ['libs/observe'],
   zod: ['libs/config', 'apps/control'],
   yaml: ['libs/config', COMPOSER],
-  'lru-cache': ['libs/decisions', 'apps/gateway'],
+  'lru-cache': ['libs/decisions', 'libs/observe', 'libs/rules', 'apps/gateway'],
   picomatch: ['libs/decisions'],
   jose: ['libs/rules'],
   'mmdb-lib': ['libs/rules'],

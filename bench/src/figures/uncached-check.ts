@@ -4,8 +4,10 @@ import { median, spread } from '../statistics.js';
 import { newViewers, runOnRung, startRig, withGenerator, type RungReport } from './rig.js';
 
 const CONNECTIONS = 64;
-/** Checks a second at which the bus's own part in the latency is measured. */
+/** Checks a second at which the bus's own part in the latency is measured … */
 const RATE = 1_000;
+/** … or this share of what the slower way can do at most, where that is less: near its limit a machine measures its queues. */
+const SHARE = 1 / 2;
 /** More than any run asks for: no viewer asks twice. */
 const PLENTY = 1_000_000;
 const AIM_P50 = 1;
@@ -46,7 +48,9 @@ export function uncachedCheck(effort: Effort): Promise<Figures> {
         await generator.run({ ...viewers(PLENTY), port: rig.gateway.port, connections: CONNECTIONS, loop });
       }
       const closed = await measure({ kind: 'closed', seconds, warm });
-      const open = await measure({ kind: 'open', seconds, warm, rate: RATE });
+      const most = Math.min(...closed.flatMap(({ a, b }) => [a.rate, b.rate]));
+      const rate = Math.min(RATE, Math.floor((most * SHARE) / 10) * 10);
+      const open = await measure({ kind: 'open', seconds, warm, rate });
       const rates = compared(each(closed, ({ rate }) => rate));
       const added = (name: 'p50' | 'p99' | 'p999'): readonly number[] =>
         open.map(({ a, b }) => a.latency[name] - b.latency[name]);
@@ -67,9 +71,12 @@ export function uncachedCheck(effort: Effort): Promise<Figures> {
           unit: 'ms',
           spread: spread(added('p50')),
           noisy: added('p50').some((ms) => ms < 0 || ms > p50 + STEADY),
-          aim: { text: `p50 ≤ ${AIM_P50}, p99 ≤ ${AIM_P99}`, met: p50 <= AIM_P50 && p99 <= AIM_P99 },
+          aim: {
+            text: `p50 ≤ ${AIM_P50}, p99 ≤ ${AIM_P99}${rate < RATE ? ` (at ${rate}/s: it can do no more steadily)` : ''}`,
+            met: p50 <= AIM_P50 && p99 <= AIM_P99,
+          },
           details: {
-            rate: RATE,
+            rate,
             onRung: leastOnRung(open),
             p99,
             p99Spread: spread(added('p99')),

@@ -1,4 +1,5 @@
 import type { Clock } from '#usher/domain';
+import { LRUCache } from 'lru-cache';
 
 interface Entry<V> {
   readonly value: V;
@@ -7,14 +8,15 @@ interface Entry<V> {
 
 /** Remembers what was found out lately: at most `max`, each for `ttl` ms; the one not used for longest goes first. */
 export class Recent<V> {
-  readonly #entries = new Map<string, Entry<V>>();
+  readonly #entries: LRUCache<string, Entry<V>>;
 
   constructor(
     private readonly clock: Clock,
-    private readonly max: number,
+    max: number,
     private readonly ttl: number,
   ) {
     if (!(max >= 1 && ttl > 0)) throw new RangeError('max and ttl must be positive');
+    this.#entries = new LRUCache({ max });
   }
 
   get size(): number {
@@ -24,15 +26,12 @@ export class Recent<V> {
   get(key: string): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
+    if (this.clock.monotonic() < entry.until) return entry.value;
     this.#entries.delete(key);
-    if (this.clock.monotonic() >= entry.until) return undefined;
-    this.#entries.set(key, entry);
-    return entry.value;
+    return undefined;
   }
 
   set(key: string, value: V): void {
-    this.#entries.delete(key);
-    if (this.#entries.size >= this.max) this.#entries.delete(this.#entries.keys().next().value!);
     this.#entries.set(key, { value, until: this.clock.monotonic() + this.ttl });
   }
 

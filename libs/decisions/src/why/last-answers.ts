@@ -1,4 +1,5 @@
 import type { Check, Decision } from '#usher/domain';
+import { LRUCache } from 'lru-cache';
 import type { WhyRecord } from './why-record.js';
 
 /** A record in memory, and what tells whether the next answer is the same one again. Wire strings are raw here. */
@@ -29,13 +30,16 @@ export function isRepeat(one: Remembered, check: Check, decision: Decision, plai
 export class LastAnswers {
   readonly #perName: number;
   readonly #max: number;
-  readonly #lists = new Map<string, Remembered[]>();
+  /** A Map would look through all that it ever forgot, each time that it forgets one more. */
+  readonly #lists: LRUCache<string, Remembered[]>;
   #total = 0;
 
   constructor(perName: number, max: number) {
     if (!(perName >= 1) || !(max >= perName)) throw new RangeError('why: at least one list must fit');
     this.#perName = perName;
     this.#max = max;
+    const dispose = (list: Remembered[]): void => void (this.#total -= list.length);
+    this.#lists = new LRUCache({ max, dispose });
   }
 
   get total(): number {
@@ -44,7 +48,7 @@ export class LastAnswers {
 
   /** The one that this answer repeats. Allocates nothing. */
   findRepeat(name: string, check: Check, decision: Decision, plain: boolean): Remembered | undefined {
-    const list = this.#lists.get(name);
+    const list = this.#lists.peek(name);
     if (list === undefined) return undefined;
     for (let i = list.length - 1; i >= 0; i -= 1) {
       if (isRepeat(list[i]!, check, decision, plain)) return list[i];
@@ -53,23 +57,17 @@ export class LastAnswers {
   }
 
   add(name: string, one: Remembered): void {
-    const list = this.#lists.get(name) ?? [];
-    this.#lists.delete(name);
-    this.#lists.set(name, list);
+    const known = this.#lists.get(name);
+    const list = known ?? [];
+    if (known === undefined) this.#lists.set(name, list);
     list.push(one);
     if (list.length > this.#perName) list.shift();
     else this.#total += 1;
-    while (this.#total > this.#max) this.#forgetOldest();
+    while (this.#total > this.#max) this.#lists.pop();
   }
 
   /** The newest first. */
   of(name: string): Remembered[] {
-    return [...(this.#lists.get(name) ?? [])].reverse();
-  }
-
-  #forgetOldest(): void {
-    const [name, list] = this.#lists.entries().next().value!;
-    this.#lists.delete(name);
-    this.#total -= list.length;
+    return [...(this.#lists.peek(name) ?? [])].reverse();
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '#usher/domain';
+import { LRUCache } from 'lru-cache';
 
 export interface ThrottleOptions {
   /** One per key in this time, ms. */
@@ -17,7 +18,7 @@ interface Seen {
  * a key may speak early.
  */
 export class Throttle {
-  readonly #seen = new Map<string, Seen>();
+  readonly #seen: LRUCache<string, Seen>;
 
   constructor(
     private readonly clock: Clock,
@@ -25,18 +26,17 @@ export class Throttle {
   ) {
     if (!(options.every > 0) || !(options.maxKeys >= 1))
       throw new RangeError('every and maxKeys must be positive');
+    this.#seen = new LRUCache({ max: options.maxKeys });
   }
 
   /** How many of this key were left out since the last one; undefined: leave this one out too. */
   pass(key: string): number | undefined {
     const now = this.clock.monotonic();
-    const seen = this.#seen.get(key);
+    const seen = this.#seen.peek(key);
     if (seen !== undefined && now < seen.until) {
       seen.suppressed += 1;
       return undefined;
     }
-    this.#seen.delete(key);
-    if (this.#seen.size >= this.options.maxKeys) this.#seen.delete(this.#seen.keys().next().value!);
     this.#seen.set(key, { until: now + this.options.every, suppressed: 0 });
     return seen?.suppressed ?? 0;
   }
