@@ -10,12 +10,17 @@ const LOOK_EVERY = 100;
 /** One thing is nothing peculiar. */
 const FEWEST = 2;
 
+/** Most show one thing alone, and there are several of them for each new viewer: one needs no set. */
 interface Suspect {
   readonly until: number;
-  readonly things: Set<string>;
-  /** Those of which the cluster was not told yet. */
-  untold: string[];
+  readonly first: string;
+  /** The others. */
+  more: Set<string> | undefined;
 }
+
+const sizeOf = ({ more }: Suspect): number => 1 + (more?.size ?? 0);
+const has = ({ first, more }: Suspect, thing: string): boolean =>
+  thing === first || more?.has(thing) === true;
 
 export interface LocalLimit {
   readonly limit: number;
@@ -38,25 +43,28 @@ export class LocalCounts {
     suspects: number,
     private readonly mostThings: number,
   ) {
-    const dispose = ({ things }: Suspect): void => void (this.#things -= things.size);
+    const dispose = (suspect: Suspect): void => void (this.#things -= sizeOf(suspect));
     this.#suspects = new LRUCache({ max: suspects, dispose });
   }
 
-  /** Notes one thing. Returns what the cluster is to be told of; mostly nothing. */
+  /** Notes one thing. Returns what the cluster is to be told of, mostly nothing: first all that there is, then each. */
   add(name: string, thing: string, { limit, window }: LocalLimit): readonly string[] {
     this.#forgetOld();
-    const suspect = this.#suspect(name, window);
-    const { things } = suspect;
+    const now = this.clock.monotonic();
+    const suspect = this.#suspects.get(name);
+    if (suspect === undefined || suspect.until <= now) {
+      this.#suspects.set(name, { until: now + window, first: thing, more: undefined });
+      this.#grown();
+      return [];
+    }
     // Who is over the limit here is over it in the cluster.
-    if (things.size > limit || things.has(thing)) return [];
-    things.add(thing);
-    suspect.untold.push(thing);
-    this.#things += 1;
-    while (this.#things > this.mostThings) this.#suspects.pop();
-    if (things.size < Math.max(FEWEST, Math.ceil(limit * TOLD_FROM))) return [];
-    const told = suspect.untold;
-    suspect.untold = [];
-    return told;
+    if (sizeOf(suspect) > limit || has(suspect, thing)) return [];
+    suspect.more ??= new Set();
+    suspect.more.add(thing);
+    this.#grown();
+    const from = Math.max(FEWEST, Math.ceil(limit * TOLD_FROM));
+    if (sizeOf(suspect) < from) return [];
+    return sizeOf(suspect) === from ? [suspect.first, ...suspect.more] : [thing];
   }
 
   forget(name: string): void {
@@ -87,12 +95,8 @@ export class LocalCounts {
     }
   }
 
-  #suspect(name: string, window: number): Suspect {
-    const now = this.clock.monotonic();
-    const known = this.#suspects.get(name);
-    if (known !== undefined && known.until > now) return known;
-    const fresh: Suspect = { until: now + window, things: new Set(), untold: [] };
-    this.#suspects.set(name, fresh);
-    return fresh;
+  #grown(): void {
+    this.#things += 1;
+    while (this.#things > this.mostThings) this.#suspects.pop();
   }
 }
