@@ -61,6 +61,23 @@ describe('events', () => {
     await eventually(() => expect(served).toEqual(all));
   });
 
+  it('of the time before are not heard: it is told when the hearing begins, at once where it has begun', async () => {
+    const { client: other } = await ear();
+    redis.pause();
+    const client = new StreamClient({ connect });
+    closers.push(() => client.close());
+    const said: string[] = [];
+    client.events.on('news', (data) => said.push(String(data)));
+    client.events.onTailing(() => said.push('begins'));
+    client.events.start();
+    expect(said).toEqual([]);
+    redis.resume();
+    await eventually(() => expect(said).toEqual(['begins']));
+    client.events.onTailing(() => said.push('has begun'));
+    await emitSoon(other, 'heard');
+    await eventually(() => expect(said).toEqual(['begins', 'has begun', 'heard']));
+  });
+
   it('carries who emitted it, metadata, and bytes as they are', async () => {
     const { client } = await ear({ id: 'teller' });
     const events: unknown[] = [];

@@ -6,8 +6,7 @@ import type { QueueConnections } from './queue-connections.js';
 
 /**
  * BullMQ is kept from asking for Redis' version: where that fails, as while Redis is away, it gives the connection up for
- * ever. It then takes Redis for this one, which its own is too old for: it would wait in whole seconds. The least that
- * Usher starts with.
+ * ever. It takes Redis for this one then, the least that Usher starts with; by its own, 5.0, it would wait in whole seconds.
  */
 RedisConnection.minimumVersion = '7.0.0';
 
