@@ -15,6 +15,8 @@ import { UsualTime } from './usual-time.js';
 
 /** Kept apart from a question's time, so that the answer of its call is on its way back by then, ms. */
 const WAY_BACK = 25;
+/** … and no more than this of what is left for the call. */
+const WAY_BACK_SHARE = 1 / 8;
 /** Whom something else lets in at once waits no longer for a better answer, ms. */
 const PLAYS_ANYWAY = 250;
 /**
@@ -156,7 +158,8 @@ export class BackendGate {
     const late = (answer: BackendAnswer): void => {
       if (options.canary !== true) this.options.onLate(check, answer);
     };
-    return this.#until(left, call, tooLate, late);
+    // Said before whoever asked gives up: whose fault it is is known here alone.
+    return this.#until(left - Math.min(WAY_BACK, left * WAY_BACK_SHARE), call, tooLate, late);
   }
 
   status(): GateStatus {
