@@ -1,10 +1,11 @@
 import type { GuardReport, Suspicion } from '#usher/backends';
 import type { Node as Member } from '#usher/bus';
 import { configSchema } from '#usher/config';
-import { fingerprintOf, silentLog, viewerKeyOf, type BackendAnswer, type Check } from '#usher/domain';
+import { silentLog } from '#usher/domain';
 import { ClusterClock, connectRedis, createSealer } from '#usher/redis';
 import { eventually, startFakePortal, startRedis, type FakePortal, type RedisProcess } from '#usher/testing';
 import { clusterGuards } from './cluster-guards.js';
+import { askPortal } from './for-tests.js';
 import type { Role } from './peers.js';
 import { startNode, type ClusterNode } from './start-node.js';
 
@@ -92,7 +93,7 @@ describe('a backend of which each of several processes sees little', () => {
   async function ask(node: ClusterNode, times: number): Promise<void> {
     for (let n = 0; n < times; n += 1) {
       fresh += 1;
-      const answer = await askOnce(node, `s${fresh}`);
+      const answer = await askPortal(node, `s${fresh}`, { known: true, within: 10_000 });
       expect(['allow', 'deny']).toContain(answer.kind);
     }
   }
@@ -139,31 +140,3 @@ describe('a backend of which each of several processes sees little', () => {
     expect(await toldOf('backend.suspicious')).toBe(1);
   });
 });
-
-function askOnce(node: ClusterNode, sessionId: string): Promise<BackendAnswer> {
-  const check: Check = {
-    id: sessionId,
-    dialect: 'astra',
-    edge: 'astra-1',
-    sessionId,
-    sessionGiven: true,
-    channel: 'a001',
-    ip: '192.0.2.7',
-    path: '/a001',
-    userAgent: 'VLC',
-    host: '',
-    origin: '',
-    query: `token=${sessionId}`,
-  };
-  const identity = {
-    fingerprint: fingerprintOf(check, check.query, true),
-    viewerKey: viewerKeyOf(check, undefined),
-  };
-  return node.backends.ask({
-    check,
-    identity,
-    target: 'portal',
-    known: true,
-    deadline: node.clock.now() + 10_000,
-  });
-}

@@ -1,10 +1,10 @@
 import { configSchema } from '#usher/config';
-import { fingerprintOf, silentLog, viewerKeyOf } from '#usher/domain';
-import type { BackendAnswer, Check } from '#usher/domain';
+import { silentLog, type BackendAnswer } from '#usher/domain';
 import { Metrics } from '#usher/observe';
 import { ClusterClock, connectRedis, createSealer, type RedisClient } from '#usher/redis';
 import { eventually, portalBehaviours, startFakePortal, startRedis } from '#usher/testing';
 import type { FakePortal, RedisProcess } from '#usher/testing';
+import { askPortal } from './for-tests.js';
 import { readNodeMetrics } from './node-metrics.js';
 import { startNode, type ClusterNode } from './start-node.js';
 
@@ -54,28 +54,8 @@ async function scraped(name: string): Promise<number | undefined> {
   return line === undefined ? undefined : Number(line.slice(name.length + 1));
 }
 
-function ask(sessionId: string): Promise<BackendAnswer> {
-  const check: Check = {
-    id: sessionId,
-    dialect: 'astra',
-    edge: 'astra-1',
-    sessionId,
-    sessionGiven: true,
-    channel: 'a001',
-    ip: '192.0.2.7',
-    path: '/a001',
-    userAgent: 'VLC',
-    host: '',
-    origin: '',
-    query: `token=${sessionId}`,
-  };
-  const identity = {
-    fingerprint: fingerprintOf(check, check.query, true),
-    viewerKey: viewerKeyOf(check, undefined),
-  };
-  const deadline = clock.now() + 20_000;
-  return node.backends.ask({ check, identity, target: 'portal', known: false, deadline });
-}
+const ask = (sessionId: string): Promise<BackendAnswer> =>
+  askPortal(node, sessionId, { known: false, within: 20_000 });
 
 describe('what a node tells', () => {
   it('says who it is and how it stands to Redis', async () => {
